@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# vmm: build, install, run and test. `make help` says what there is.
+#
+# The modules' objects are listed in Kbuild, which the kernel's own build
+# reads; this file calls that build, and the lab (tools/testing/lab) for all
+# that needs a machine to run on.
+
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+DESTDIR ?=
+PREFIX ?= /usr/local
+HOST ?=
+CPU_VENDOR ?= amd
+LAB := tools/testing/lab/lab
+
+# Programs of user space; each folder has a Makefile of its own.
+SAMPLES := samples
+SELFTESTS := tools/testing/selftests/vmm
+EMULATOR_TESTS := arch/x86/emulate/tests
+TOOLS := $(wildcard tools/vmmrun tools/vmmstat)
+
+.DEFAULT_GOAL := modules
+
+## Build
+.PHONY: modules samples selftests tools compile_commands.json
+modules: kernel-headers ## the modules, for this kernel or KVER=/KDIR= (W=1, C=1)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+samples: ## the sample VMMs
+	$(MAKE) -C $(SAMPLES)
+
+selftests: ## the test programs
+	$(MAKE) -C $(SELFTESTS)
+
+tools: ## vmmrun and the other tools
+	$(foreach dir,$(TOOLS),$(MAKE) -C $(dir) &&) true
+
+compile_commands.json: modules ## what clangd and other code readers want
+	tools/compile-commands $(KDIR) . > $@.tmp
+	mv $@.tmp $@
+
+## Install
+.PHONY: install
+install: modules ## the modules, the udev rule and the module options (as root)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+		CONFIG_MODULE_SIG_ALL= modules_install
+	install -D -m 644 packaging/60-vmm.rules $(DESTDIR)/usr/lib/udev/rules.d/60-vmm.rules
+	install -D -m 644 packaging/vmm.conf $(DESTDIR)/usr/lib/modprobe.d/vmm.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/vmm.h include/uapi/linux/vmm_para.h
+
+## Run and test, on an emulated host (no virtualization hardware is needed)
+.PHONY: run test test-long test-debug check fuzz coverage lab
+run: $(if $(HOST),modules) python ## boot Linux in QEMU on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
+ifdef HOST
+	$(LAB) guest build/guest
+	tools/testing/lab/run-here . build/guest
+else
+	$(LAB) run --cpu-vendor $(CPU_VENDOR) --with-qemu -- \
+		qemu-boot.sh --console yes --append loglevel=6
+endif
+
+test: python ## all tests, on both kernels (SUITES='words of names': only some)
+	tools/testing/lab/run-tests $(SUITES)
+
+test-long: ## the emulator's comparisons with so many cases that they prove something (half an hour)
+	$(MAKE) -C $(EMULATOR_TESTS) check-long
+
+fuzz: ## fuzz the emulator for FUZZ_SECONDS= (60)
+	$(MAKE) -C $(EMULATOR_TESTS) fuzz
+
+coverage: ## which lines of the emulator its tests in user space reach
+	$(MAKE) -C $(EMULATOR_TESTS) coverage
+
+test-debug: python ## the AMD tests on a kernel with KASAN, lockdep and the like
+	tools/testing/lab/run-tests debug $(SUITES)
+
+check: python ## compiler warnings, sparse and shellcheck; boots nothing
+	tools/testing/lab/run-checks
+
+lab: export CMD := $(CMD)
+lab: python ## a shell on an emulated host, or CMD='...' (HOST=amd|intel, ARGS='lab options')
+	$(LAB) $(if $(CMD),run,shell) $(if $(HOST),--cpu-vendor $(HOST)) $(ARGS) $(if $(CMD),-- sh -c "$$CMD")
+
+## Other
+.PHONY: clean help kernel-headers python
+clean: ## remove what was built here (the lab's cache stays)
+	[ ! -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	for dir in $(wildcard $(SAMPLES) $(SELFTESTS) $(TOOLS)); do \
+		[ ! -e $$dir/Makefile ] || $(MAKE) -C $$dir clean || exit; done
+	rm -f compile_commands.json
+
+help: ## this list
+	@awk 'BEGIN { FS = ":[^#]*## " } \
+		/^## / { printf "%s%s:\n", n++ ? "\n" : "", substr($$0, 4) } \
+		/^[a-z_.-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
+
+kernel-headers:
+	@[ -e $(KDIR)/Makefile ] || { \
+		echo "There are no kernel headers in $(KDIR)." >&2; \
+		echo "Install linux-headers-$(KVER), or say KVER= or KDIR=. To only try vmm: make run" >&2; \
+		exit 1; }
+
+python:
+	@command -v python3 >/dev/null || tools/testing/lab/install-packages python3

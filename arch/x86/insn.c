@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Instructions of the guest: fetching and decoding them where the CPU does not
+ * say what they are, stepping over them, and the emulator's callbacks.
+ *
+ * A device access that user space must complete stops an emulation
+ * (-EMU_IO); vmm_complete_io() calls vmm_emulate() again, which restarts the
+ * instruction and finds the answers so far in arch.io.log. Called from exit.c
+ * and io.c; vcpu->mutex and vm->srcu held, vCPU loaded.
+ */
+#define pr_fmt(fmt) "vmm: " fmt
+
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <asm/trapnr.h>
+
+#include <emulate/emulate.h>
+#include <vmm/guest_memory.h>
+#include <vmm/io_bus.h>
+#include <vmm/trace.h>
+#include <vmm/x86.h>
+
+static unsigned int user_access(unsigned int cpl)
+{
+	return cpl == 3 ? VMM_ACCESS_USER : 0;
+}
+
+/* --- memory callbacks --- */
+
+static struct vmm_vcpu *vcpu_of(struct emu_ctxt *c)
+{
+	return c->opaque;
+}
+
+static int fault_to_emu(struct emu_ctxt *c, const struct vmm_fault *f)
+{
+	c->exception.vector = f->vector;
+	c->exception.has_error = true;
+	c->exception.error_code = f->error;
+	c->exception.address = f->address;
+	return -EMU_FAULT;
+}
+
+static int translate(struct emu_ctxt *c, u64 lin, unsigned int access, gpa_t *gpa)
+{
+	struct vmm_fault f;
+	int r = vcpu_translate(vcpu_of(c), lin, access, true, gpa, &f);
+
+	if (likely(!r))
+		return 0;
+	return r > 0 ? fault_to_emu(c, &f) : -EMU_UNHANDLED;
+}
+
+static unsigned int access_of(struct emu_ctxt *c, unsigned int access)
+{
+	unsigned int a = access & EMU_WRITE ? VMM_ACCESS_WRITE : VMM_ACCESS_READ;
+
+	return a | (access & EMU_IMPLICIT ? VMM_ACCESS_IMPLICIT : user_access(c->cpl));
+}
+
+/*
+ * The guest physical address of a data access, where the exit has told it: a
+ * second-level fault of an instruction with one memory operand was for this
+ * access. The CPU has checked all that a walk would check. False: walk.
+ */
+static bool exit_told(struct emu_ctxt *c, u64 lin, unsigned int size, unsigned int access,
+		      gpa_t *gpa)
+{
+	const struct vmm_exit *exit = &vcpu_of(c)->arch.exit;
+	unsigned int op = c->insn.op;
+
+	if (exit->reason != VX_TDP_FAULT || exit->fault.walk ||
+	    !(op < INSN_MOVS || op == INSN_VEC_MOV) || (access & EMU_IMPLICIT))
+		return false;
+	if (!(exit->fault.access & (access & EMU_WRITE ? VMM_ACCESS_WRITE : VMM_ACCESS_READ)) ||
+	    offset_in_page(lin) != offset_in_page(exit->fault.gpa) ||
+	    offset_in_page(lin) + size > PAGE_SIZE)
+		return false;
+	*gpa = exit->fault.gpa;
+	return true;
+}
+
+static unsigned int in_page(u64 lin, unsigned int size)
+{
+	return min_t(unsigned int, size, PAGE_SIZE - offset_in_page(lin));
+}
+
+static int emu_cb_fetch(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size)
+{
+	gpa_t gpa;
+	int r = translate(c, lin, VMM_ACCESS_EXEC | user_access(c->cpl), &gpa);
+
+	if (r)
+		return r;
+	return vcpu_read_guest(vcpu_of(c), gpa, buf, size) ? -EMU_UNHANDLED : 0;
+}
+
+/* A device, as far as the last fault's lookup knows. */
+static bool is_device(struct vmm_vcpu *vcpu, gpa_t gpa)
+{
+	return gpa_to_gfn(gpa) == vcpu->arch.mmio_gfn &&
+	       vcpu->arch.mmio_gen == vmm_slots(vcpu->vm)->gen;
+}
+
+static int read_gpa(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int size)
+{
+	struct vmm_vcpu *vcpu = vcpu_of(c);
+
+	if (!is_device(vcpu, gpa)) {
+		if (!vcpu_read_guest(vcpu, gpa, buf, size))
+			return 0;
+		if (signal_pending(current) && vcpu_find_slot(vcpu, gpa_to_gfn(gpa)))
+			return -EMU_UNHANDLED;
+	}
+	return vmm_mmio_read(vcpu, gpa, buf, size);
+}
+
+static int write_gpa(struct emu_ctxt *c, gpa_t gpa, const void *buf, unsigned int size)
+{
+	struct vmm_vcpu *vcpu = vcpu_of(c);
+
+	if (!is_device(vcpu, gpa)) {
+		const struct vmm_memslot *slot;
+
+		if (!vcpu_write_guest(vcpu, gpa, buf, size))
+			return 0;
+		slot = vcpu_find_slot(vcpu, gpa_to_gfn(gpa));
+		if (signal_pending(current) && slot && !(slot->flags & VMM_MEM_READONLY))
+			return -EMU_UNHANDLED;
+	}
+	return vmm_mmio_write(vcpu, gpa, buf, size);
+}
+
+static int emu_cb_read(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size,
+		       unsigned int access)
+{
+	gpa_t told;
+
+	if (likely(exit_told(c, lin, size, access, &told)))
+		return read_gpa(c, told, buf, size);
+	while (size) {
+		unsigned int n = in_page(lin, size);
+		gpa_t gpa;
+		int r = translate(c, lin, access_of(c, access), &gpa);
+
+		if (!r)
+			r = read_gpa(c, gpa, buf, n);
+		if (r)
+			return r;
+		lin += n;
+		buf += n;
+		size -= n;
+	}
+	return 0;
+}
+
+static int emu_cb_write(struct emu_ctxt *c, u64 lin, const void *buf, unsigned int size,
+			unsigned int access)
+{
+	struct vmm_vcpu *vcpu = vcpu_of(c);
+	unsigned int n = in_page(lin, size);
+	gpa_t gpa[2];
+	int r;
+
+	/* Both pages must be writable before anything is written. */
+	if (!exit_told(c, lin, size, access, &gpa[0])) {
+		r = translate(c, lin, access_of(c, access), &gpa[0]);
+		if (!r && n < size)
+			r = translate(c, lin + n, access_of(c, access), &gpa[1]);
+		if (r)
+			return r;
+	}
+	r = write_gpa(c, gpa[0], buf, n);
+	if (r >= 0 && n < size)
+		r = write_gpa(c, gpa[1], buf + n, size - n);
+	return r < 0 ? r : vcpu->arch.io.nr_frags ? EMU_STOP : 0;
+}
+
+static int emu_cb_probe(struct emu_ctxt *c, u64 lin, unsigned int size, unsigned int access)
+{
+	gpa_t gpa;
+
+	return translate(c, lin, access_of(c, access), &gpa);
+}
+
+static int emu_cb_cmpxchg(struct emu_ctxt *c, u64 lin, void *old, const void *new,
+			  unsigned int size, bool *done)
+{
+	struct vmm_vcpu *vcpu = vcpu_of(c);
+	gpa_t gpa;
+	int r;
+
+	*done = true;
+	/* Split locks are not atomic here, as on a bus that does not lock. */
+	if (in_page(lin, size) < size || (lin & (size - 1)))
+		return emu_cb_write(c, lin, new, size, EMU_READ | EMU_WRITE);
+	r = translate(c, lin, access_of(c, EMU_READ | EMU_WRITE), &gpa);
+	if (r)
+		return r;
+	r = vcpu_cmpxchg_guest(vcpu, gpa, old, new, size);
+	if (r == 1)
+		*done = false;
+	if (r >= 0)
+		return 0;
+	return vmm_mmio_write(vcpu, gpa, new, size);
+}
+
+/* --- register callbacks --- */
+
+static void emu_cb_get_seg(struct emu_ctxt *c, enum insn_seg seg, struct emu_segment *s)
+{
+	const struct vmm_segment *v = vcpu_seg(vcpu_of(c), (int)seg);
+
+	s->base = v->base;
+	s->limit = v->limit;
+	s->selector = v->selector;
+	s->unusable = v->unusable;
+	s->attr = v->type | (v->s ? EMU_SEG_S : 0) | v->dpl << EMU_SEG_DPL_SHIFT |
+		  (v->present ? EMU_SEG_P : 0) | (v->l ? EMU_SEG_L : 0) |
+		  (v->db ? EMU_SEG_DB : 0) | (v->g ? EMU_SEG_G : 0);
+}
+
+/* TSS I/O permission bitmap (SDM 19.5.2, APM 12.2.4): two bytes are always read. */
+static int emu_cb_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size)
+{
+	struct vmm_vcpu *vcpu = vcpu_of(c);
+	const struct vmm_segment *tr = vcpu_seg(vcpu, SEG_TR);
+	u16 map, bits;
+	int r;
+
+	if (tr->unusable || !(tr->type & 8) || tr->limit < 103)
+		goto gp;
+	r = emu_cb_read(c, tr->base + 102, &map, sizeof(map), EMU_READ | EMU_IMPLICIT);
+	if (r)
+		return r;
+	if (map + port / 8 + 1 > tr->limit)
+		goto gp;
+	r = emu_cb_read(c, tr->base + map + port / 8, &bits, sizeof(bits),
+			EMU_READ | EMU_IMPLICIT);
+	if (r)
+		return r;
+	if (!((bits >> (port & 7)) & ((1u << size) - 1)))
+		return 0;
+gp:
+	c->exception = (struct emu_exception) { .vector = X86_TRAP_GP, .has_error = true };
+	return -EMU_FAULT;
+}
+
+static int emu_cb_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, unsigned int count,
+			 void *buf)
+{
+	return vmm_pio_in(vcpu_of(c), port, size, count, buf);
+}
+
+static int emu_cb_pio_out(struct emu_ctxt *c, u16 port, unsigned int size, unsigned int count,
+			  const void *buf)
+{
+	return vmm_pio_out(vcpu_of(c), port, size, count, buf);
+}
+
+static int emu_cb_get_vec(struct emu_ctxt *c, unsigned int reg, void *buf, unsigned int size)
+{
+	return vmm_fpu_read_vec(vcpu_of(c), reg, buf, size) ? -EMU_UNHANDLED : 0;
+}
+
+static int emu_cb_set_vec(struct emu_ctxt *c, unsigned int reg, const void *buf,
+			  unsigned int size, bool zero_upper)
+{
+	return vmm_fpu_write_vec(vcpu_of(c), reg, buf, size, zero_upper) ? -EMU_UNHANDLED : 0;
+}
+
+static const struct emu_ops emu_callbacks = {
+	.fetch = emu_cb_fetch,
+	.read = emu_cb_read,
+	.write = emu_cb_write,
+	.probe = emu_cb_probe,
+	.cmpxchg = emu_cb_cmpxchg,
+	.get_seg = emu_cb_get_seg,
+	.io_allowed = emu_cb_io_allowed,
+	.pio_in = emu_cb_pio_in,
+	.pio_out = emu_cb_pio_out,
+	.get_vec = emu_cb_get_vec,
+	.set_vec = emu_cb_set_vec,
+};
+
+/* --- decoding --- */
+
+static enum emu_mode code_mode(struct vmm_vcpu *vcpu)
+{
+	if (vcpu_is_64bit(vcpu))
+		return EMU_MODE_64;
+	return vcpu_cs_db(vcpu) ? EMU_MODE_32 : EMU_MODE_16;
+}
+
+/* Take the vCPU's registers into the emulator's context. */
+static struct emu_ctxt *setup(struct vmm_vcpu *vcpu)
+{
+	struct emu_ctxt *c = vcpu->arch.emu;
+	u64 cr0 = vcpu_cr0(vcpu);
+
+	regs_need(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS | VMM_G_CR4);
+	c->ops = &emu_callbacks;
+	c->opaque = vcpu;
+	c->gpr = vcpu->arch.gpr;
+	c->rip = vcpu->arch.rip;
+	c->rflags = vcpu->arch.rflags;
+	c->mode = code_mode(vcpu);
+	if (!(cr0 & X86_CR0_PE))
+		c->prot = EMU_REAL;
+	else
+		c->prot = c->rflags & X86_EFLAGS_VM ? EMU_VM86 : EMU_PROTECTED;
+	c->cpl = c->prot == EMU_REAL ? 0 : vcpu_cpl(vcpu);
+	c->va_bits = vcpu->arch.cr4 & X86_CR4_LA57 ? 57 : 48;
+	c->align_check = cr0 & X86_CR0_AM;
+	c->max_iterations = 0;
+	return c;
+}
+
+static int emulation_failed(struct vmm_vcpu *vcpu)
+{
+	struct vmm_run *run = vcpu->run;
+	struct emu_ctxt *c = vcpu->arch.emu;
+
+	run->exit_reason = VMM_EXIT_INTERNAL_ERROR;
+	run->emulation_failure.suberror = VMM_INTERNAL_ERROR_EMULATION;
+	run->emulation_failure.ndata = 3;
+	run->emulation_failure.flags = VMM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = c->n_bytes;
+	memset(run->emulation_failure.insn_bytes, 0x90,
+	       sizeof(run->emulation_failure.insn_bytes));
+	memcpy(run->emulation_failure.insn_bytes, c->bytes, c->n_bytes);
+	trace_vmm_emulation_failed(vcpu, c->rip, c->bytes, c->n_bytes);
+	pr_debug_ratelimited("pid %d: no emulation of %*ph at rip %#llx\n",
+			     current->pid, c->n_bytes, c->bytes, c->rip);
+	return VMM_TO_USER;
+}
+
+int vmm_emulation_error(struct vmm_vcpu *vcpu, int r)
+{
+	const struct emu_exception *e = &vcpu->arch.emu->exception;
+
+	if (r != -EMU_FAULT) {
+		/* Guest memory that takes a wait is not waited for then: again later. */
+		if (r == -EMU_UNHANDLED && signal_pending(current))
+			return VMM_RESUME;
+		return emulation_failed(vcpu);
+	}
+	if (e->vector == X86_TRAP_PF) {
+		struct vmm_fault f = { X86_TRAP_PF, e->error_code, e->address };
+
+		vmm_queue_fault(vcpu, &f);
+	} else if (e->has_error) {
+		vmm_queue_exception_error(vcpu, e->vector, e->error_code);
+	} else {
+		vmm_queue_exception(vcpu, e->vector);
+	}
+	return VMM_RESUME;
+}
+
+/* Fetch and decode; 0, or the emulator's error. */
+static int decode(struct vmm_vcpu *vcpu, struct emu_ctxt *c)
+{
+	const struct vmm_exit *exit = &vcpu->arch.exit;
+
+	if (exit->nr_insn_bytes && !emu_take_bytes(c, exit->insn_bytes, exit->nr_insn_bytes))
+		return 0;
+	return emu_fetch(c);
+}
+
+int vmm_decode(struct vmm_vcpu *vcpu)
+{
+	int r = decode(vcpu, setup(vcpu));
+
+	return likely(!r) ? VMM_RESUME : vmm_emulation_error(vcpu, r);
+}
+
+/* --- stepping over an instruction --- */
+
+/* The first bytes at RIP; false if they are not in one page of memory. */
+static __always_inline bool peek(struct vmm_vcpu *vcpu, u32 *head)
+{
+	struct vmm_fault fault;
+	u64 lin = vcpu_rip(vcpu);
+	gpa_t gpa;
+
+	if (!vcpu_is_64bit(vcpu))
+		lin = (u32)(vcpu_seg(vcpu, SEG_CS)->base + lin);
+	return offset_in_page(lin) <= PAGE_SIZE - sizeof(*head) &&
+	       !vcpu_translate(vcpu, lin, VMM_ACCESS_EXEC | user_access(vcpu_cpl(vcpu)),
+			       true, &gpa, &fault) &&
+	       !vcpu_read_guest(vcpu, gpa, head, sizeof(*head));
+}
+
+/* VMCALL or VMMCALL: a CPU knows one of them, guests may use either. */
+bool vmm_at_hypercall(struct vmm_vcpu *vcpu)
+{
+	u32 head;
+
+	if (!peek(vcpu, &head))
+		return false;
+	head &= 0xffffff;
+	return head == 0xc1010f || head == 0xd9010f;
+}
+
+/*
+ * The length of the exiting instruction, which is known to be one that
+ * insn_quick_len() covers or that decodes: 0 with *result set if the fetch
+ * faults after all (another vCPU changed the page tables meanwhile).
+ */
+static unsigned int insn_len(struct vmm_vcpu *vcpu, int *result)
+{
+	unsigned int len;
+	u32 head;
+
+	if (likely(vcpu->arch.exit.insn_len))
+		return vcpu->arch.exit.insn_len;
+	if (likely(peek(vcpu, &head))) {
+		len = insn_quick_len((u8 *)&head, sizeof(head));
+		if (likely(len))
+			return len;
+	}
+	*result = vmm_decode(vcpu);
+	return *result == VMM_RESUME && !vcpu->arch.exception.pending ?
+		vcpu->arch.emu->insn.len : 0;
+}
+
+/* After an instruction that did not run natively: shadow, RF, single step. */
+static int retire(struct vmm_vcpu *vcpu, u8 shadow, bool stepped)
+{
+	regs_need(vcpu, VMM_G_INTR);
+	if (unlikely(vcpu->arch.shadow != shadow)) {
+		vcpu->arch.shadow = shadow;
+		regs_dirty(vcpu, VMM_G_INTR);
+		vmm_request(vcpu, VMM_REQ_EVENT);
+	}
+	if (unlikely(vcpu->arch.rflags & X86_EFLAGS_RF))
+		vcpu_set_rflags(vcpu, vcpu->arch.rflags & ~X86_EFLAGS_RF);
+	return unlikely(stepped) ? vmm_single_step(vcpu) : VMM_RESUME;
+}
+
+int vmm_skip_insn(struct vmm_vcpu *vcpu)
+{
+	struct vmm_vcpu_arch *a = &vcpu->arch;
+	unsigned int len = a->exit.insn_len;
+	int r = VMM_RESUME;
+	u64 rip;
+
+	if (!len) {
+		len = insn_len(vcpu, &r);
+		if (unlikely(!len))
+			return r;
+	}
+	regs_need(vcpu, VMM_G_RIP | VMM_G_RFLAGS | VMM_G_INTR);
+	rip = a->rip + len;
+	/* RIP has 32 bits outside 64-bit mode: it matters where it overflows. */
+	if (unlikely((rip ^ a->rip) >> 32) && !vcpu_is_64bit(vcpu))
+		rip = (u32)rip;
+	vcpu_set_rip(vcpu, rip);
+	if (likely(!a->shadow && !(a->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
+		return VMM_RESUME;
+	return retire(vcpu, 0, a->rflags & X86_EFLAGS_TF);
+}
+
+/* --- emulation --- */
+
+static void commit(struct vmm_vcpu *vcpu, struct emu_ctxt *c)
+{
+	regs_dirty(vcpu, VMM_G_RSP);
+	if (vcpu->arch.rip != c->rip)
+		vcpu_set_rip(vcpu, c->rip);
+	if (vcpu->arch.rflags != c->rflags)
+		vcpu_set_rflags(vcpu, c->rflags);
+	/* Answers belong to one instruction, or one iteration of it. */
+	vcpu->arch.io.log_len = 0;
+}
+
+/*
+ * A plain load from a device needs nothing of the emulator before the answer is
+ * there, and little afterwards: ask user space at once.
+ */
+static bool ask_at_once(struct vmm_vcpu *vcpu, struct emu_ctxt *c)
+{
+	const struct vmm_exit *exit = &vcpu->arch.exit;
+	unsigned int size = emu_plain_load(&c->insn);
+	u64 value;
+
+	if (!size || exit->reason != VX_TDP_FAULT || exit->fault.walk ||
+	    exit->fault.access != VMM_ACCESS_READ || !is_device(vcpu, exit->fault.gpa) ||
+	    offset_in_page(exit->fault.gpa) + size > PAGE_SIZE)
+		return false;
+	/* At a page's first byte: the operand may begin in the page before. */
+	if (!offset_in_page(exit->fault.gpa) && size > 1 && emu_operand_offset(c))
+		return false;
+	/* What a listener in the kernel answers is in the log then. */
+	return vmm_mmio_read(vcpu, exit->fault.gpa, &value, size) == -EMU_IO;
+}
+
+/*
+ * The answer to such a load. Nothing but the registers that it names has been
+ * looked at since the exit, so only they are brought up to date.
+ */
+int vmm_finish_load(struct vmm_vcpu *vcpu, u64 value)
+{
+	struct emu_ctxt *c = vcpu->arch.emu;
+
+	regs_need(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS);
+	c->gpr = vcpu->arch.gpr;
+	c->rip = vcpu->arch.rip;
+	c->mode = code_mode(vcpu);
+	emu_finish_load(c, value);
+	regs_dirty(vcpu, VMM_G_RSP);
+	vcpu_set_rip(vcpu, c->rip);
+	return retire(vcpu, 0, vcpu->arch.rflags & X86_EFLAGS_TF);
+}
+
+int vmm_emulate(struct vmm_vcpu *vcpu)
+{
+	struct vmm_io_pending *io = &vcpu->arch.io;
+	bool again = io->emulating;
+	struct emu_ctxt *c = setup(vcpu);
+	bool stepped = c->rflags & X86_EFLAGS_TF;
+	int r;
+
+	io->emulating = false;
+	io->log_pos = 0;
+	if (!again) {
+		io->log_len = 0;
+		r = decode(vcpu, c);
+		if (r)
+			return vmm_emulation_error(vcpu, r);
+		if (ask_at_once(vcpu, c)) {
+			io->plain_load = true;
+			return vmm_io_exit(vcpu);
+		}
+		io->log_pos = 0;
+	}
+	vcpu->arch.stat.emulations++;
+	r = emulate(c);
+	switch (r) {
+	case EMU_OK:
+		commit(vcpu, c);
+		r = retire(vcpu, c->shadow & EMU_SHADOW_MOV_SS ? VMM_SHADOW_MOV_SS : 0, stepped);
+		break;
+	case EMU_CONTINUE:
+		commit(vcpu, c);
+		r = VMM_RESUME;
+		break;
+	case -EMU_IO:
+		/* Iterations that are complete stay; the answer is for the next one. */
+		regs_dirty(vcpu, VMM_G_RSP);
+		io->emulating = true;
+		return vmm_io_exit(vcpu);
+	default:
+		regs_dirty(vcpu, VMM_G_RSP);
+		io->log_len = 0;
+		return vmm_emulation_error(vcpu, r);
+	}
+	/* A queued device write goes out now; a debug exit for it comes later. */
+	return vmm_io_queued(vcpu) ? vmm_io_exit(vcpu) : r;
+}

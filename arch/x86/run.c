@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The run loop: VMM_RUN from the ioctl to the guest and back.
+ *
+ *	vmm_arch_vcpu_run()	load the guest FPU, finish the last I/O, loop, report
+ *	  run_loop()		until something is for user space
+ *	    enter()		requests, events, interrupts off, backend->run()
+ *	    vmm_handle_exit()	exit.c: the handler of the exit's reason
+ *
+ * Locks: vcpu->mutex is held throughout. vm->srcu is held for reading
+ * everywhere but in the guest and where the thread yields the CPU, so handlers
+ * may use memory slots and I/O buses freely and may sleep.
+ */
+#define pr_fmt(fmt) "vmm: " fmt
+
+#include <linux/entry-kvm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <linux/vtime.h>
+#include <asm/debugreg.h>
+#include <asm/fpu/api.h>
+#include <asm/hw_breakpoint.h>
+
+#include <vmm/trace.h>
+#include <vmm/x86.h>
+
+/*
+ * What makes a vCPU leave the loop or yield. Work for the return to user mode
+ * (TIF_NOTIFY_RESUME) waits for that return.
+ */
+#define LOOP_WORK	(_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
+
+static int handle_requests(struct vmm_vcpu *vcpu)
+{
+	if (vmm_check_request(vcpu, VMM_REQ_VM_DEAD))
+		return -EIO;
+	if (vmm_check_request(vcpu, VMM_REQ_CLOCK_UPDATE))
+		vmm_clock_update(vcpu);
+	if (vmm_check_request(vcpu, VMM_REQ_TRIPLE_FAULT)) {
+		vcpu->run->exit_reason = VMM_EXIT_SHUTDOWN;
+		return VMM_TO_USER;
+	}
+	if (vmm_check_request(vcpu, VMM_REQ_EVENT))
+		vmm_prepare_events(vcpu);
+	return VMM_RESUME;
+}
+
+/* Guest breakpoints: DR0-3 are the CPU's only while some are enabled. */
+static void load_breakpoints(struct vmm_vcpu *vcpu)
+{
+	const u64 *db = vcpu->arch.guest_debug & VMM_GUESTDBG_USE_HW_BP ?
+			vcpu->arch.guest_db : vcpu->arch.db;
+
+	set_debugreg(0, 7);
+	set_debugreg(db[0], 0);
+	set_debugreg(db[1], 1);
+	set_debugreg(db[2], 2);
+	set_debugreg(db[3], 3);
+}
+
+static __always_inline bool must_not_enter(struct vmm_vcpu *vcpu, unsigned long flags)
+{
+	return READ_ONCE(vcpu->requests) || READ_ONCE(vcpu->mode) != VMM_IN_GUEST ||
+	       (flags & LOOP_WORK);
+}
+
+/*
+ * One entry and exit. Returns VMM_RESUME with arch.exit filled in, reason
+ * VX_NONE if the guest was not entered; VMM_TO_USER or an errno from requests.
+ */
+static __always_inline int enter(struct vmm_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	struct vmm_vm *vm = vcpu->vm;
+	unsigned long flags;
+	u64 gen;
+	int r;
+
+	if (READ_ONCE(vcpu->requests)) {
+		r = handle_requests(vcpu);
+		if (r <= 0)
+			return r;
+	}
+
+	preempt_disable();
+	srcu_read_unlock(&vm->srcu, vcpu->srcu_idx);
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, VMM_IN_GUEST);
+	/* mode before requests and tlb_gen: see virt/vcpu.c */
+	smp_mb();
+	flags = read_thread_flags();
+	if (unlikely(must_not_enter(vcpu, flags))) {
+		vcpu->arch.exit.reason = VX_NONE;
+		if (vcpu->arch.inject_armed)
+			vmm_disarm_events(vcpu);
+		goto out;
+	}
+	/* The kernel used the FPU, or another task did: the guest's state is in memory. */
+	if (unlikely(flags & _TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+	gen = atomic64_read(&vm->tlb_gen);
+	if (unlikely(gen != vcpu->tlb_gen)) {
+		vcpu->tlb_gen = gen;
+		vmm_call(flush_tlb)(vcpu);
+	}
+	if (unlikely(vcpu->arch.hw_dr7 & 0xff))
+		load_breakpoints(vcpu);
+	vmm_xstate_load_guest(vcpu);
+	trace_vmm_entry(vcpu);
+	vtime_account_guest_enter();
+
+	vmm_call(run)(vcpu);
+
+	vmm_xstate_load_host(vcpu);
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+	vcpu->arch.stat.exits++;
+out:
+	WRITE_ONCE(vcpu->mode, VMM_OUTSIDE_GUEST);
+	smp_wmb();
+	/* A pending interrupt is taken here, and accounted to the guest. */
+	local_irq_enable();
+	local_irq_disable();
+	if (likely(vcpu->arch.exit.reason != VX_NONE))
+		vtime_account_guest_exit();
+	local_irq_enable();
+	vcpu->srcu_idx = srcu_read_lock(&vm->srcu);
+	preempt_enable();
+	return VMM_RESUME;
+}
+
+static void yield_cpu(struct vmm_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	cond_resched();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+}
+
+static int run_loop(struct vmm_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	int r;
+
+	for (;;) {
+		r = enter(vcpu);
+		if (r <= 0)
+			return r;
+		if (likely(vcpu->arch.exit.reason != VX_NONE)) {
+			trace_vmm_exit(vcpu);
+			if (unlikely(vcpu->arch.inject_armed || vcpu->arch.exit.vectoring.type))
+				vmm_requeue_vectoring(vcpu);
+			r = vmm_handle_exit(vcpu);
+			if (r <= 0)
+				return r;
+		}
+		if (unlikely(vcpu->arch.user_wants_window) && vmm_ready_for_interrupt(vcpu)) {
+			vcpu->run->exit_reason = VMM_EXIT_IRQ_WINDOW_OPEN;
+			vcpu->arch.stat.request_irq_exits++;
+			return VMM_TO_USER;
+		}
+		if (unlikely(read_thread_flags() & LOOP_WORK)) {
+			if (signal_pending(current)) {
+				vcpu->arch.stat.signal_exits++;
+				return -EINTR;
+			}
+			yield_cpu(vcpu);
+		}
+	}
+}
+
+/* What user space may read in the run page after every exit. */
+static void fill_run(struct vmm_vcpu *vcpu)
+{
+	struct vmm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
+	run->cr8 = vcpu->arch.cr8;
+	run->apic_base = vcpu->arch.apic_base;
+	run->ready_for_interrupt_injection = vmm_ready_for_interrupt(vcpu);
+}
+
+/* Everything between the guest's FPU state going in and coming out. */
+static int run_loaded(struct vmm_vcpu *vcpu)
+{
+	struct vmm_run *run = vcpu->run;
+	bool window;
+	u64 cr8;
+	int r;
+
+	if (unlikely(READ_ONCE(run->vmm_valid_regs) || READ_ONCE(run->vmm_dirty_regs)))
+		return -EINVAL;		/* no register is synchronized through the run page */
+	cr8 = READ_ONCE(run->cr8);
+	if (unlikely(cr8 != vcpu->arch.cr8) && vmm_set_cr8(vcpu, cr8))
+		return -EINVAL;
+	if (vcpu->arch.io.wait) {
+		r = vmm_complete_io(vcpu);
+		if (r <= 0)
+			return r;
+	}
+	if (READ_ONCE(run->immediate_exit))
+		return -EINTR;
+	window = READ_ONCE(run->request_interrupt_window);
+	if (window || vcpu->arch.user_wants_window)
+		vmm_request(vcpu, VMM_REQ_EVENT);
+	vcpu->arch.user_wants_window = window;
+	vcpu->arch.ran = true;
+	return run_loop(vcpu);
+}
+
+/**
+ * vmm_arch_vcpu_run() - VMM_RUN
+ * @vcpu: the vCPU
+ *
+ * Context: vcpu->mutex held; sleeps. Return: 0 with run->exit_reason filled in;
+ * -EINTR (signal, immediate_exit; exit_reason is INTR), -EFAULT (the host
+ * mapping forbids an access of the guest), -ENOMEM, -EIO (the VM is dead),
+ * -EINVAL (run page fields).
+ */
+int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
+{
+	int r;
+
+	vcpu_load(vcpu);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	vmm_fpu_load_guest(vcpu);
+	vcpu->run->flags = 0;
+	if (unlikely(vcpu->arch.guest_debug))
+		vmm_debug_run_begin(vcpu);
+
+	r = run_loaded(vcpu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = VMM_EXIT_INTR;
+	if (unlikely(vcpu->arch.guest_debug))
+		vmm_debug_run_end(vcpu);
+	fill_run(vcpu);
+
+	vmm_fpu_put_guest(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	vcpu_put(vcpu);
+	return r;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guest physical memory: slots, the host's view of them, access from the
+ * kernel. Implemented in virt/memslot.c (slots), virt/guest_memory.c (access),
+ * virt/invalidate.c (MMU notifier), virt/dirty.c (dirty bitmap).
+ */
+#ifndef _VMM_MEMORY_H
+#define _VMM_MEMORY_H
+
+#include <linux/interval_tree.h>
+#include <linux/mm_types.h>
+#include <linux/nospec.h>
+#include <linux/types.h>
+
+struct vmm_vm;
+struct vmm_vcpu;
+struct vmm_userspace_memory_region;
+
+typedef u64 gpa_t;
+typedef u64 gfn_t;
+typedef unsigned long hva_t;
+typedef u64 hpa_t;
+
+#define GPA_INVALID	(~(gpa_t)0)
+#define gpa_to_gfn(gpa)	((gfn_t)((gpa) >> PAGE_SHIFT))
+#define gfn_to_gpa(gfn)	((gpa_t)(gfn) << PAGE_SHIFT)
+
+#define VMM_MAX_MEMSLOTS	32764
+
+/**
+ * struct vmm_memslot - one range of guest physical memory; never changes once
+ *			published: a change publishes a new one
+ */
+struct vmm_memslot {
+	gfn_t base;
+	unsigned long npages;
+	hva_t hva;
+	u32 flags;			/* VMM_MEM_* */
+	u16 id;
+	u16 space;
+	unsigned long *dirty;		/* bitmap, or NULL; bits A; shared by successors */
+	struct interval_tree_node hva_node;	/* M: in vm->hva_tree */
+};
+
+/**
+ * struct vmm_memslots - the slots of one address space, one generation
+ * @gen: differs for each generation of a VM; 0 is never used
+ * @retired: S: in vm->slot_garbage, when a successor is published
+ * @old_slot, @old_dirty: S: what the change to the successor made obsolete
+ */
+struct vmm_memslots {
+	u64 gen;
+	unsigned int nr;
+	struct list_head retired;
+	struct vmm_memslot *old_slot;
+	unsigned long *old_dirty;
+	struct vmm_memslot *slot[];	/* sorted by base, disjoint */
+};
+
+/* A vCPU's last hit. */
+struct vmm_memslot_cache {
+	u64 gen;
+	struct vmm_memslot *slot;
+};
+
+/*
+ * Which translations may be installed: a fault takes seq before it looks up
+ * slot and host page, and installs under mmu_lock only if seq is still the same
+ * (no invalidation ended, no slot changed) and no invalidation of that host
+ * address is running. Host addresses, not gfns: so an invalidation counts even
+ * if a slot with these addresses appears between its start and its end.
+ */
+struct vmm_invalidate {
+	unsigned long seq;		/* M for writing */
+	unsigned int running;		/* M */
+	hva_t start, end;		/* M: union of the running ranges */
+};
+
+struct vmm_notifier;
+
+/* --- slots; readers hold vm->srcu --- */
+int vmm_slots_init(struct vmm_vm *vm);
+void vmm_slots_destroy(struct vmm_vm *vm);
+/* VMM_SET_USER_MEMORY_REGION; errors as documented in api.rst. May sleep. */
+int vmm_set_memory_region(struct vmm_vm *vm,
+			  const struct vmm_userspace_memory_region *mem);
+struct vmm_memslot *vmm_find_slot(struct vmm_vm *vm, gfn_t gfn);
+
+/* gfn lies in the slot; neither does a mispredicted branch lead out of it. */
+static inline hva_t slot_hva(const struct vmm_memslot *slot, gfn_t gfn)
+{
+	return slot->hva +
+	       (array_index_nospec(gfn - slot->base, slot->npages) << PAGE_SHIFT);
+}
+
+/* --- access; srcu held; may fault and sleep; 0 or -EFAULT (no slot, read-only,
+ *     host mapping absent). Marks written pages dirty. Crosses pages and slots. --- */
+int vmm_read_guest(struct vmm_vm *vm, gpa_t gpa, void *buf, size_t len);
+int vmm_write_guest(struct vmm_vm *vm, gpa_t gpa, const void *buf, size_t len);
+/* Hot path, within one page, through the vCPU's slot cache. */
+int vcpu_read_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *buf, size_t len);
+int vcpu_write_guest(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
+/* Atomic for other vCPUs: size 1, 2, 4, 8 (naturally aligned), 16. Returns 0
+ * exchanged, 1 not (old is updated), -EFAULT. */
+int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
+		       const void *new, unsigned int size);
+
+/* --- dirty tracking --- */
+void vmm_mark_dirty(struct vmm_vm *vm, const struct vmm_memslot *slot, gfn_t gfn);
+struct vmm_dirty_log;
+/* May sleep, takes slots_lock. 0, -EINVAL (no such slot number), -ENOENT (no
+ * slot, or not logged), -EFAULT. */
+int vmm_get_dirty_log(struct vmm_vm *vm, const struct vmm_dirty_log *log);
+unsigned long *vmm_alloc_dirty_bitmap(unsigned long npages);	/* kvfree() */
+
+/* --- MMU notifier: vm->mm to second-level tables --- */
+/* May sleep; 0, -ENOMEM, -EINTR. After tdp_vm_init() and vmm_slots_init(). */
+int vmm_notifier_register(struct vmm_vm *vm);
+/* Before tdp_vm_destroy(). Waits for callbacks that run now, not for a grace period. */
+void vmm_notifier_unregister(struct vmm_vm *vm);
+/* Module exit, after the last VM: waits until no callback can reach the module. */
+void vmm_notifier_sync(void);
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's own access to guest memory: instruction fetch, page-table walks,
+ * emulated loads and stores, the paravirtual clock page.
+ *
+ * Guest memory is memory of the VM's process, and all callers run in that
+ * process (ioctls check it), so access is an ordinary user-space access: it
+ * faults pages in, honours the host's protections, and may sleep. Callers hold
+ * vm->srcu, so that a slot which is being deleted keeps its memory for so long.
+ * Slots passed access_ok() when they were added, so the unchecked accessors do.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include <vmm/compat.h>
+#include <vmm/guest_memory.h>
+
+/* Copy the bytes of one page, in as few accesses as the size allows. */
+static __always_inline int read_user(void *buf, const void __user *p, size_t len)
+{
+	switch (len) {
+	case 1:
+		return __get_user(*(u8 *)buf, (const u8 __user *)p);
+	case 2:
+		return __get_user(*(u16 *)buf, (const u16 __user *)p);
+	case 4:
+		return __get_user(*(u32 *)buf, (const u32 __user *)p);
+	case 8:
+		return __get_user(*(u64 *)buf, (const u64 __user *)p);
+	case 9 ... 16:
+		/* Instruction bytes: two words that may overlap. */
+		if (__get_user(*(u64 *)buf, (const u64 __user *)p))
+			return -EFAULT;
+		return __get_user(*(u64 *)(buf + len - 8), (const u64 __user *)(p + len - 8));
+	default:
+		return __copy_from_user(buf, p, len) ? -EFAULT : 0;
+	}
+}
+
+static __always_inline int write_user(void __user *p, const void *buf, size_t len)
+{
+	switch (len) {
+	case 1:
+		return __put_user(*(const u8 *)buf, (u8 __user *)p);
+	case 2:
+		return __put_user(*(const u16 *)buf, (u16 __user *)p);
+	case 4:
+		return __put_user(*(const u32 *)buf, (u32 __user *)p);
+	case 8:
+		return __put_user(*(const u64 *)buf, (u64 __user *)p);
+	default:
+		return __copy_to_user(p, buf, len) ? -EFAULT : 0;
+	}
+}
+
+/**
+ * vcpu_read_guest() - read within one guest page
+ * @vcpu: vCPU
+ * @gpa: where
+ * @buf: result
+ * @len: bytes
+ *
+ * An aligned read of 1, 2, 4 or 8 bytes is one access.
+ * Context: srcu held, may sleep. Return: 0, -EFAULT.
+ */
+int vcpu_read_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *buf, size_t len)
+{
+	const void __user *p = vcpu_guest_ptr(vcpu, gpa);
+
+	return p ? read_user(buf, p, len) : -EFAULT;
+}
+
+/**
+ * vcpu_write_guest() - write within one guest page and mark it dirty
+ * @vcpu: vCPU
+ * @gpa: where
+ * @buf: what
+ * @len: bytes
+ *
+ * Context: srcu held, may sleep. Return: 0, -EFAULT (also a read-only slot).
+ */
+int vcpu_write_guest(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, size_t len)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gfn);
+
+	if (!slot || slot->flags & VMM_MEM_READONLY)
+		return -EFAULT;
+	if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)), buf, len))
+		return -EFAULT;
+	vmm_mark_dirty(vcpu->vm, slot, gfn);
+	return 0;
+}
+
+/* 16 bytes have no user-space accessor: exchange through the kernel's mapping. */
+static int cmpxchg16_user(void __user *p, void *old, const void *new)
+{
+	unsigned long hva = (unsigned long)p;
+	struct page *page;
+	void *kaddr;
+	bool done;
+
+	if (get_user_pages_fast(hva & PAGE_MASK, 1, FOLL_WRITE, &page) != 1)
+		return -EFAULT;
+	kaddr = kmap_local_page(page);
+	done = vmm_try_cmpxchg16(kaddr + offset_in_page(hva), old, new);
+	kunmap_local(kaddr);
+	set_page_dirty_lock(page);
+	put_page(page);
+	return !done;
+}
+
+/* The kernel's macro has a label inside: one function each. 0, 1 not exchanged, -EFAULT. */
+#define CMPXCHG_USER(type)						\
+static int cmpxchg_user_##type(type __user *p, type *old, type new)	\
+{									\
+	return __try_cmpxchg_user(p, old, new, efault);			\
+}
+CMPXCHG_USER(u8)
+CMPXCHG_USER(u16)
+CMPXCHG_USER(u32)
+CMPXCHG_USER(u64)
+
+/**
+ * vcpu_cmpxchg_guest() - compare and exchange, atomic for all vCPUs
+ * @vcpu: vCPU
+ * @gpa: where; a multiple of @size
+ * @old: expected; updated to what was found if it differs
+ * @new: what to store
+ * @size: 1, 2, 4, 8, 16
+ *
+ * Context: srcu held, may sleep.
+ * Return: 0 exchanged, 1 not, -EFAULT (also a read-only slot, or misaligned).
+ */
+int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
+		       const void *new, unsigned int size)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gfn);
+	void __user *p;
+	int r;
+
+	if (!slot || slot->flags & VMM_MEM_READONLY || !IS_ALIGNED(gpa, size))
+		return -EFAULT;
+	p = (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
+	switch (size) {
+	case 1:
+		r = cmpxchg_user_u8(p, old, *(const u8 *)new);
+		break;
+	case 2:
+		r = cmpxchg_user_u16(p, old, *(const u16 *)new);
+		break;
+	case 4:
+		r = cmpxchg_user_u32(p, old, *(const u32 *)new);
+		break;
+	case 8:
+		r = cmpxchg_user_u64(p, old, *(const u64 *)new);
+		break;
+	case 16:
+		r = cmpxchg16_user(p, old, new);
+		break;
+	default:
+		return -EFAULT;
+	}
+	if (!r)
+		vmm_mark_dirty(vcpu->vm, slot, gfn);
+	return r;
+}
+
+/**
+ * vmm_read_guest() - read any range, across pages and slots
+ * @vm: VM
+ * @gpa: where
+ * @buf: result
+ * @len: bytes
+ *
+ * Context: srcu held, may sleep. Return: 0, -EFAULT.
+ */
+int vmm_read_guest(struct vmm_vm *vm, gpa_t gpa, void *buf, size_t len)
+{
+	while (len) {
+		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
+		gfn_t gfn = gpa_to_gfn(gpa);
+		struct vmm_memslot *slot = vmm_find_slot(vm, gfn);
+
+		if (!slot || read_user(buf, (void __user *)(slot_hva(slot, gfn) +
+							     offset_in_page(gpa)), n))
+			return -EFAULT;
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/**
+ * vmm_write_guest() - write any range, across pages and slots; marks it dirty
+ * @vm: VM
+ * @gpa: where
+ * @buf: what
+ * @len: bytes
+ *
+ * Context: srcu held, may sleep. Return: 0, -EFAULT; part may be written then.
+ */
+int vmm_write_guest(struct vmm_vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+	while (len) {
+		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
+		gfn_t gfn = gpa_to_gfn(gpa);
+		struct vmm_memslot *slot = vmm_find_slot(vm, gfn);
+
+		if (!slot || slot->flags & VMM_MEM_READONLY)
+			return -EFAULT;
+		if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)),
+			       buf, n))
+			return -EFAULT;
+		vmm_mark_dirty(vm, slot, gfn);
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
