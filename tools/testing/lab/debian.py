@@ -26,6 +26,7 @@ TREE = os.path.realpath(os.path.join(HERE, '../../..'))
 SERIES = ('6.1', '6.12')
 
 LAB_PACKAGES = ['busybox-static', 'kmod', 'zstd']
+KERNEL_PACKAGES = ['kmod', 'zstd']      # to unpack a kernel
 BUILD_PACKAGES = ['gcc', 'libc6-dev', 'make', 'linux-libc-dev']
 
 
@@ -191,6 +192,7 @@ def fetch_kernel(release):
     top = cache('kernels', release)
     with locked(f'kernel-{release}'):
         if not os.path.isdir(top):
+            install(KERNEL_PACKAGES)
             say(f'fetching linux-image-{release}')
             with scratch(os.path.dirname(top)) as tmp:
                 deb = download(f'linux-image-{release}', tmp)
