@@ -141,6 +141,14 @@ bool forms_has_address(const struct emu_insn *insn)
 	return insn_has_mem(insn) || insn->row->src == OP_O || insn->row->dst == OP_O;
 }
 
+/* Does the instruction move a whole vector register, whatever the alignment of its operand? */
+bool forms_unaligned_vector(const struct emu_insn *insn)
+{
+	const struct insn_row *row = insn->row;
+
+	return (row->src == OP_WX || row->dst == OP_WX) && !(row->flags & F_ALIGN);
+}
+
 /*
  * Replace the displacement or absolute address, @size bytes that are @old now: they are the last
  * that look so.

@@ -26,6 +26,7 @@ unsigned int forms_list(struct form *forms, enum emu_mode mode);
 unsigned int forms_encode(const struct form *form, struct random *rnd, enum emu_mode mode,
 			  u8 *bytes, struct emu_insn *insn);
 bool forms_has_address(const struct emu_insn *insn);
+bool forms_unaligned_vector(const struct emu_insn *insn);
 void forms_aim(const struct emu_insn *insn, u8 *bytes, u64 ea, u64 rip, struct random *rnd,
 	       u64 *gpr);
 

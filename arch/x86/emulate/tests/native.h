@@ -25,12 +25,16 @@ struct native {
 	u64 gpr[16];
 	u64 rflags;
 	u64 host_rsp;
-	u64 rip;	/* of a fault; after the instruction, where it went to */
+	u64 rip;	/* of a fault; otherwise what follows the instruction */
 	u64 with_vec;	/* load and save the vector registers, which takes longer */
 	u8 vec[16][32];
 	int vector;	/* of the exception, or -1 */
 	u32 error_code;
 	u64 address;
+	bool running;	/* between native_enter() and native_return() */
+	bool strayed;	/* the fault came after the instruction had gone elsewhere */
+	unsigned int len;
+	u8 bytes[15];
 };
 
 extern struct native native_state;
