@@ -15,6 +15,7 @@
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <vmm/cpufeature.h>
+#include <vmm/trace.h>
 #include <vmm/x86.h>
 
 #define F(name)		BIT(X86_FEATURE_##name & 31)
@@ -466,7 +467,8 @@ static noinline void load_missing(struct vmm_vcpu *vcpu, u32 function, u32 index
 /* CPUID exited. */
 int vmm_handle_cpuid(struct vmm_vcpu *vcpu)
 {
-	u32 function = vcpu->arch.gpr[GPR_RAX], index = vcpu->arch.gpr[GPR_RCX];
+	u64 *gpr = vcpu->arch.gpr;
+	u32 function = gpr[GPR_RAX], index = gpr[GPR_RCX];
 	const struct vmm_cpuid_entry2 *e;
 
 	if (unlikely(vcpu->arch.msr_misc_features & MSR_MISC_FEATURES_ENABLES_CPUID_FAULT) &&
@@ -479,5 +481,7 @@ int vmm_handle_cpuid(struct vmm_vcpu *vcpu)
 		load_entry(vcpu, e);
 	else
 		load_missing(vcpu, function, index);
+	trace_vmm_cpuid(vcpu, function, index, gpr[GPR_RAX], gpr[GPR_RBX], gpr[GPR_RCX],
+			gpr[GPR_RDX]);
 	return vmm_skip_insn(vcpu);
 }

@@ -19,6 +19,7 @@
 #include <asm/msr.h>
 
 #include <vmm/cpufeature.h>
+#include <vmm/trace.h>
 #include <vmm/x86.h>
 
 /* Entries of one VMM_GET_MSRS or VMM_SET_MSRS, at most one less. */
@@ -462,11 +463,12 @@ int vmm_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 
 /* --- exits --- */
 
-static int unknown_msr(struct vmm_vcpu *vcpu, const char *what, u32 msr, u64 value)
+static int unknown_msr(struct vmm_vcpu *vcpu, bool write, u32 msr, u64 value)
 {
+	trace_vmm_msr(vcpu, write, msr, value, true);
 	if (log_unknown_msrs)
 		pr_info_ratelimited("vCPU %u: %s of MSR %#x (%#llx) raises #GP\n",
-				    vcpu->id, what, msr, value);
+				    vcpu->id, write ? "write" : "read", msr, value);
 	vmm_inject_gp(vcpu);
 	return VMM_RESUME;
 }
@@ -477,7 +479,8 @@ int vmm_handle_rdmsr(struct vmm_vcpu *vcpu)
 	u32 msr = gpr[GPR_RCX];
 
 	if (unlikely(vmm_get_msr(vcpu, msr, &value, false)))
-		return unknown_msr(vcpu, "read", msr, 0);
+		return unknown_msr(vcpu, false, msr, 0);
+	trace_vmm_msr(vcpu, false, msr, value, false);
 	gpr[GPR_RAX] = (u32)value;
 	gpr[GPR_RDX] = value >> 32;
 	return vmm_skip_insn(vcpu);
@@ -490,7 +493,8 @@ int vmm_handle_wrmsr(struct vmm_vcpu *vcpu)
 	u32 msr = gpr[GPR_RCX];
 
 	if (unlikely(vmm_set_msr(vcpu, msr, value, false)))
-		return unknown_msr(vcpu, "write", msr, value);
+		return unknown_msr(vcpu, true, msr, value);
+	trace_vmm_msr(vcpu, true, msr, value, false);
 	return vmm_skip_insn(vcpu);
 }
 
