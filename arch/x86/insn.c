@@ -544,7 +544,8 @@ int vmm_emulate(struct vmm_vcpu *vcpu)
 		break;
 	case EMU_CONTINUE:
 		commit(vcpu, c);
-		r = VMM_RESUME;
+		/* The trap of a single step comes after each iteration. */
+		r = unlikely(stepped) ? vmm_single_step(vcpu) : VMM_RESUME;
 		break;
 	case -EMU_IO:
 		/* Iterations that are complete stay; the answer is for the next one. */

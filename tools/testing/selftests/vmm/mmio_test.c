@@ -365,6 +365,34 @@ static const struct form sse[] = {
 	FORM(sse_movntdq, { W(8, RAX_START), WO(8, 8, 0) }, UNCHANGED),
 };
 
+/* The trap of a single step comes after each iteration, on a device as in memory. */
+GUEST64(one_stos, rep stosb; hlt);
+
+KTAP_TEST(single_step_of_a_string)
+{
+	static const uint64_t target[] = { GUEST_DATA, GUEST_MMIO };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(target); i++) {
+		struct vcpu *vcpu = vcpu_start(MODE_LONG, one_stos);
+		struct guest_fault *fault;
+		struct vmm_regs regs;
+
+		vcpu_get_regs(vcpu, &regs);
+		regs.rflags |= X86_FLAGS_TF;
+		regs.rdi = target[i];
+		regs.rcx = 3;
+		vcpu_set_regs(vcpu, &regs);
+		if (target[i] == GUEST_MMIO)
+			expect_exit(vcpu, VMM_EXIT_MMIO);
+		fault = expect_fault(vcpu, VMM_DB_VECTOR);
+		CHECK_EQ(fault->rip, GUEST_CODE);
+		vcpu_get_regs(vcpu, &regs);
+		CHECK_EQ(regs.rcx, 2);
+		CHECK_EQ(regs.rdi, target[i] + 1);
+	}
+}
+
 KTAP_TEST(sse_moves)
 {
 	run_forms(sse, ARRAY_SIZE(sse));
