@@ -120,6 +120,20 @@ int __vmm_bus_write(struct vmm_vcpu *vcpu, unsigned int nr, gpa_t addr,
 	return -EOPNOTSUPP;
 }
 
+bool __vmm_bus_listens(struct vmm_vcpu *vcpu, unsigned int nr, gpa_t addr, unsigned int len)
+{
+	struct vmm_io_bus *bus = srcu_dereference(vcpu->vm->bus[nr], &vcpu->vm->srcu);
+	unsigned int i;
+
+	for (i = bus ? first_candidate(bus, addr) : 0; bus && i < bus->nr; i++) {
+		if (bus->range[i].addr > addr)
+			break;
+		if (reaches(&bus->range[i], addr, len))
+			return true;
+	}
+	return false;
+}
+
 static struct vmm_io_bus *alloc_bus(unsigned int nr)
 {
 	struct vmm_io_bus *bus = kvmalloc(struct_size(bus, range, nr), GFP_KERNEL_ACCOUNT);

@@ -177,11 +177,19 @@ static int emu_cb_write(struct emu_ctxt *c, u64 lin, const void *buf, unsigned i
 	return r < 0 ? r : vcpu->arch.io.nr_frags ? EMU_STOP : 0;
 }
 
+/* INS and OUTS ask before they move items: several at once only where memory is RAM. */
 static int emu_cb_probe(struct emu_ctxt *c, u64 lin, unsigned int size, unsigned int access)
 {
+	const struct vmm_memslot *slot;
 	gpa_t gpa;
+	int r = translate(c, lin, access_of(c, access), &gpa);
 
-	return translate(c, lin, access_of(c, access), &gpa);
+	if (r)
+		return r;
+	slot = vcpu_find_slot(vcpu_of(c), gpa_to_gfn(gpa));
+	if (!slot || ((access & EMU_WRITE) && (slot->flags & VMM_MEM_READONLY)))
+		return EMU_STOP;
+	return 0;
 }
 
 static int emu_cb_cmpxchg(struct emu_ctxt *c, u64 lin, void *old, const void *new,
@@ -314,6 +322,7 @@ static struct emu_ctxt *setup(struct vmm_vcpu *vcpu)
 	c->va_bits = vcpu->arch.cr4 & X86_CR4_LA57 ? 57 : 48;
 	c->align_check = cr0 & X86_CR0_AM;
 	c->max_iterations = 0;
+	c->max_items = 0;
 	return c;
 }
 
@@ -514,6 +523,24 @@ int vmm_finish_load(struct vmm_vcpu *vcpu, u64 value)
 	return retire(vcpu, 0, vcpu->arch.rflags & X86_EFLAGS_TF);
 }
 
+/*
+ * How many items of INS or OUTS go to user space in one exit. Listeners hear
+ * each item on its own. An answer is for the items that were asked for, however
+ * many the guest's RCX, which user space may have changed, says now.
+ */
+static unsigned int items_at_once(struct vmm_vcpu *vcpu, struct emu_ctxt *c, bool again)
+{
+	u16 port = c->gpr[GPR_RDX];
+
+	if (c->insn.op != INSN_INS && c->insn.op != INSN_OUTS)
+		return 0;
+	if (again)
+		return vcpu->arch.io.log_len / c->insn.op_bytes;
+	if (vmm_bus_listens(vcpu, VMM_BUS_PIO, port, c->insn.op_bytes))
+		return 1;
+	return EMU_PIO_BYTES;
+}
+
 int vmm_emulate(struct vmm_vcpu *vcpu)
 {
 	struct vmm_io_pending *io = &vcpu->arch.io;
@@ -536,6 +563,7 @@ int vmm_emulate(struct vmm_vcpu *vcpu)
 		io->log_pos = 0;
 	}
 	vcpu->arch.stat.emulations++;
+	c->max_items = items_at_once(vcpu, c, again);
 	r = emulate(c);
 	switch (r) {
 	case EMU_OK:

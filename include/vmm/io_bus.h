@@ -30,6 +30,7 @@ int __vmm_bus_read(struct vmm_vcpu *vcpu, unsigned int bus, gpa_t addr,
 		   unsigned int len, void *val);
 int __vmm_bus_write(struct vmm_vcpu *vcpu, unsigned int bus, gpa_t addr,
 		    unsigned int len, const void *val);
+bool __vmm_bus_listens(struct vmm_vcpu *vcpu, unsigned int bus, gpa_t addr, unsigned int len);
 
 /*
  * 0 handled by a listener; -EOPNOTSUPP: nobody (user space's turn). srcu held.
@@ -50,6 +51,13 @@ static inline int vmm_bus_write(struct vmm_vcpu *vcpu, unsigned int bus, gpa_t a
 	if (likely(!rcu_access_pointer(vcpu->vm->bus[bus])))
 		return -EOPNOTSUPP;
 	return __vmm_bus_write(vcpu, bus, addr, len, val);
+}
+
+/* Is there a listener to such accesses, whatever they write? srcu held. */
+static inline bool vmm_bus_listens(struct vmm_vcpu *vcpu, unsigned int bus, gpa_t addr,
+				   unsigned int len)
+{
+	return rcu_access_pointer(vcpu->vm->bus[bus]) && __vmm_bus_listens(vcpu, bus, addr, len);
 }
 
 /* slots_lock held; -ENOMEM. Both wait for a grace period, unless the bus was empty. */

@@ -372,6 +372,8 @@ struct emu_ops {
  * @align_check: CR0.AM is set (#AC is then raised at CPL 3 with RFLAGS.AC)
  * @max_iterations: how many iterations of a REP string instruction to make before EMU_CONTINUE; 0
  * is 1
+ * @max_items:	how many items a REP INS or OUTS may move at once, where memory is RAM within a page;
+ *		0 is 1. They count as so many iterations, but are not divided for @max_iterations
  * @insn:	the instruction
  * @bytes:	its bytes, as far as they are known; @insn is what they are, unless its length is 0
  * @raw:	the same
@@ -394,6 +396,7 @@ struct emu_ctxt {
 	u8 n_bytes;
 	u8 shadow;
 	u32 max_iterations;
+	u16 max_items;
 	u32 iterations;
 	struct emu_insn insn;
 	union {

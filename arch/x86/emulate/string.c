@@ -65,8 +65,8 @@ static int io_items(struct emu_ctxt *c, enum insn_seg seg, u64 ea, unsigned int 
 	room = PAGE_BYTES - (*lin & (PAGE_BYTES - 1));
 	if (is_repeated(c) && !(c->rflags & (FLAG_DF | FLAG_TF)) && room >= 2 * size) {
 		n = get_index(c, INSN_RCX);
-		if (n > c->max_iterations)
-			n = c->max_iterations ? c->max_iterations : 1;
+		if (n > c->max_items)
+			n = c->max_items ? c->max_items : 1;
 		if (n > EMU_PIO_BYTES / size)
 			n = EMU_PIO_BYTES / size;
 		if (n > room / size)

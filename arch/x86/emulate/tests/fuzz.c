@@ -64,6 +64,7 @@ static void set_up(const struct fuzz_input *in)
 	m.c.align_check = in->mode & 0x20;
 	m.c.va_bits = in->mode & 0x40 ? 57 : 48;
 	m.c.max_iterations = in->iterations;
+	m.c.max_items = in->iterations;
 	m.c.rflags = 2 | (in->flags[0] | in->flags[1] << 8 | in->flags[2] << 16);
 	m.dev_defer = in->machine & 1;
 	m.dev_full = in->machine & 2;

@@ -231,7 +231,7 @@ void machine_init_at(struct machine *m, enum emu_mode mode, enum emu_prot prot, 
 	m->c = (struct emu_ctxt){
 		.ops = &machine_ops, .opaque = m, .gpr = m->gpr, .rip = CODE_RIP, .rflags = 2,
 		.mode = mode, .prot = prot, .cpl = prot == EMU_VM86 ? 3 : 0, .va_bits = 48,
-		.max_iterations = 1000,
+		.max_iterations = 1000, .max_items = 1000,
 	};
 	for (int i = 0; i < 6; i++) {
 		m->seg[i].limit = prot == EMU_PROTECTED ? 0xffffffff : 0xffff;

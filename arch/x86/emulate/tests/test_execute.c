@@ -610,12 +610,22 @@ static void port_output(void)
 	EXPECT_EQ(m.pio_size, 1);
 	EXPECT(!memcmp(m.pio_data, m.mem + 0x8000, 8));
 	EXPECT_EQ(m.gpr[INSN_RSI], 0x8008);
-	/* The caller bounds the count. */
-	m.c.max_iterations = 2;
-	m.gpr[INSN_RCX] = 4;
+	/* The caller bounds the count, and how much of it is done in a call. */
+	m.c.max_items = 2;
+	m.c.max_iterations = 3;
+	m.pio_calls = 0;
+	m.gpr[INSN_RCX] = 8;
 	machine_code(&m, "\xf3\x6e", 2);
 	EXPECT_EQ(machine_step(&m), EMU_CONTINUE);
+	EXPECT_EQ(m.pio_calls, 2);
+	EXPECT_EQ(m.gpr[INSN_RCX], 4);
+	m.c.max_iterations = 0;
+	EXPECT_EQ(machine_step(&m), EMU_CONTINUE);
 	EXPECT_EQ(m.pio_count, 2);
+	EXPECT_EQ(m.gpr[INSN_RCX], 2);
+	m.c.max_items = 0;
+	EXPECT_EQ(machine_step(&m), EMU_CONTINUE);
+	EXPECT_EQ(m.pio_count, 1);
 	m.pio_defer = true;
 	EXPECT_EQ(machine_step(&m), 0);
 	/* CPL and IOPL, then the permission bitmap; also with a count of 0. */

@@ -129,6 +129,23 @@ KTAP_TEST(string_output)
 	CHECK_EQ(signals(fd), 10);
 }
 
+/* Each item of a string is compared, also those behind one that did not match. */
+KTAP_TEST(string_output_with_datamatch)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, rep_outs);
+	uint16_t *data = vm_gpa(vcpu->vm, GUEST_DATA);
+	int fd = new_eventfd(), i;
+
+	for (i = 0; i < 10; i++)
+		data[i] = i % 3;
+	CHECK_OK(ioeventfd(vcpu->vm, PORT, 2, fd, PIO | MATCH, 1));
+	for (i = 0; i < 10; i++)
+		if (i % 3 != 1)
+			expect_out(vcpu, PORT, 2, i % 3);
+	expect_hlt(vcpu);
+	CHECK_EQ(signals(fd), 3);
+}
+
 /* ---- Memory-mapped ---- */
 
 GUEST64(stores,

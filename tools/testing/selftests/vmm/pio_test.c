@@ -287,6 +287,91 @@ KTAP_TEST(rep_insl)
 	test_rep_ins(vcpu_start(MODE_LONG, rep_ins_l), 4);
 }
 
+static bool run_to_io(struct vcpu *vcpu)
+{
+	vcpu_run(vcpu);
+	return vcpu->run->exit_reason == VMM_EXIT_IO;
+}
+
+/* A page of bytes is no page of exits; the boundary of a page costs one more. */
+static int count_exits(struct vcpu *vcpu)
+{
+	int exits;
+
+	for (exits = 0; run_to_io(vcpu); exits++)
+		memset(run_io_data(vcpu->run), 0x5a, vcpu->run->io.count * vcpu->run->io.size);
+	CHECK_EQ(vcpu->run->exit_reason, VMM_EXIT_HLT);
+	return exits;
+}
+
+GUEST64(rep_outs_page, mov $PORT, %edx; mov $GUEST_DATA, %esi; mov $4096, %ecx;
+	rep outsb; hlt);
+GUEST64(rep_ins_page, mov $PORT, %edx; mov $GUEST_DATA, %edi; mov $4096, %ecx;
+	rep insb; hlt);
+GUEST64(rep_ins_sector, mov $PORT, %edx; mov $(GUEST_DATA + 4096 - 256), %edi; mov $256, %ecx;
+	rep insw; hlt);
+
+KTAP_TEST(strings_are_batched)
+{
+	uint8_t *data;
+	struct vcpu *vcpu;
+	int i;
+
+	CHECK(count_exits(vcpu_start(MODE_LONG, rep_outs_page)) <= 16);
+	vcpu = vcpu_start(MODE_LONG, rep_ins_page);
+	data = vm_gpa(vcpu->vm, GUEST_DATA);
+	CHECK(count_exits(vcpu) <= 16);
+	for (i = 0; i < 4096; i++)
+		CHECK_EQ(data[i], 0x5a);
+	CHECK_EQ(data[4096], 0);
+	CHECK(count_exits(vcpu_start(MODE_LONG, rep_ins_sector)) <= 2);
+}
+
+/*
+ * User space changes the count while it answers. That is its own affair, but
+ * the guest gets neither more than RCX says nor what nobody has answered.
+ */
+static void test_changed_count(uint64_t rcx, int offset)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, rep_ins_page);
+	struct vmm_run *run = vcpu->run;
+	uint8_t *data = vm_gpa(vcpu->vm, GUEST_DATA);
+	struct vmm_regs regs;
+	unsigned int i;
+
+	expect_exit(vcpu, VMM_EXIT_IO);
+	CHECK(run->io.count > 1);
+	vcpu_get_regs(vcpu, &regs);
+	CHECK_EQ(regs.rcx, 4096);
+	regs.rcx = rcx;
+	regs.rdi += offset;
+	vcpu_set_regs(vcpu, &regs);
+	memset(run_io_data(run), 0x11, run->io.count);
+	while (run_to_io(vcpu)) {
+		vcpu_get_regs(vcpu, &regs);
+		CHECK(run->io.count <= regs.rcx);
+		memset(run_io_data(run), 0x22, run->io.count);
+	}
+	CHECK_EQ(run->exit_reason, VMM_EXIT_HLT);
+	vcpu_get_regs(vcpu, &regs);
+	CHECK_EQ(regs.rcx, 0);
+	CHECK_EQ(regs.rdi, GUEST_DATA + offset + rcx);
+	for (i = 0; i < rcx; i++)
+		if (data[offset + i] != 0x11 && data[offset + i] != 0x22)
+			FAIL("byte %u is %#x", i, data[offset + i]);
+	CHECK_EQ(data[offset + rcx], 0);
+}
+
+KTAP_TEST(count_changed_during_ins)
+{
+	test_changed_count(0, 0);
+	test_changed_count(1, 0);
+	test_changed_count(100, 0);
+	test_changed_count(4096, 4096 - 3);	/* less in this page than was asked for */
+	test_changed_count(8192, 0);
+	test_changed_count(8191, 1);
+}
+
 /* A count of 0 does nothing at all. */
 GUEST64(rep_zero,
 	mov $PORT, %edx; mov $GUEST_DATA, %esi; mov $GUEST_DATA, %edi; xor %ecx, %ecx;
