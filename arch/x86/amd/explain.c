@@ -39,7 +39,7 @@ struct explanation {
 	size_t len;
 };
 
-static void __printf(2, 3) say(struct explanation *e, const char *fmt, ...)
+static void __printf(3, 4) say(struct explanation *e, const char *section, const char *fmt, ...)
 {
 	va_list args;
 
@@ -48,7 +48,14 @@ static void __printf(2, 3) say(struct explanation *e, const char *fmt, ...)
 	va_start(args, fmt);
 	e->len += vscnprintf(e->buf + e->len, e->size - e->len, fmt, args);
 	va_end(args);
+	if (section)
+		e->len += scnprintf(e->buf + e->len, e->size - e->len, " (APM %s)", section);
 }
+
+#define CHECKS	"15.5.1"	/* Canonicalization and Consistency Checks */
+#define EVENTS	"15.20"		/* Event Injection */
+#define VNMI	"15.21.10"	/* NMI Virtualization */
+#define NPT	"15.25.4"	/* Nested Paging and VMRUN/#VMEXIT */
 
 /* Addresses that the CPU does not have: beyond its physical width. */
 static u64 phys_reserved(void)
@@ -61,22 +68,22 @@ static void check_efer(struct explanation *e, const struct vmcb_save_area *s)
 	bool paging = s->cr0 & X86_CR0_PG;
 
 	if (!(s->efer & EFER_SVME))
-		say(e, "EFER.SVME is clear (EFER=%#llx)", s->efer);
+		say(e, CHECKS, "EFER.SVME is clear (EFER=%#llx)", s->efer);
 	if (s->efer & ~EFER_KNOWN)
-		say(e, "EFER has reserved bits set (EFER=%#llx, reserved %#llx)",
+		say(e, CHECKS, "EFER has reserved bits set (EFER=%#llx, reserved %#llx)",
 		    s->efer, s->efer & ~EFER_KNOWN);
 	if ((s->efer & EFER_LME) && paging && !(s->cr4 & X86_CR4_PAE))
-		say(e, "EFER.LME and CR0.PG are set, but CR4.PAE is clear (EFER=%#llx CR4=%#llx)",
+		say(e, CHECKS, "EFER.LME and CR0.PG are set, but CR4.PAE is clear (EFER=%#llx CR4=%#llx)",
 		    s->efer, s->cr4);
 	if ((s->efer & EFER_LME) && paging && !(s->cr0 & X86_CR0_PE))
-		say(e, "EFER.LME and CR0.PG are set, but CR0.PE is clear (EFER=%#llx CR0=%#llx)",
+		say(e, CHECKS, "EFER.LME and CR0.PG are set, but CR0.PE is clear (EFER=%#llx CR0=%#llx)",
 		    s->efer, s->cr0);
 	if ((s->efer & EFER_LME) && paging && (s->cr4 & X86_CR4_PAE) &&
 	    (s->cs.attrib & SVM_SELECTOR_L_MASK) && (s->cs.attrib & SVM_SELECTOR_DB_MASK))
-		say(e, "CS.L and CS.D are both set in long mode (CS attributes=%#x)",
+		say(e, CHECKS, "CS.L and CS.D are both set in long mode (CS attributes=%#x)",
 		    s->cs.attrib);
 	if ((s->efer & (EFER_LME | EFER_LMA)) && !boot_cpu_has(X86_FEATURE_LM))
-		say(e, "EFER.LME or LMA is set on a CPU without long mode (EFER=%#llx)",
+		say(e, CHECKS, "EFER.LME or LMA is set on a CPU without long mode (EFER=%#llx)",
 		    s->efer);
 }
 
@@ -85,22 +92,22 @@ static void check_cr(struct explanation *e, const struct vmcb_save_area *s)
 	u64 cr3_reserved = phys_reserved();
 
 	if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
-		say(e, "CR0.NW is set while CR0.CD is clear (CR0=%#llx)", s->cr0);
+		say(e, CHECKS, "CR0.NW is set while CR0.CD is clear (CR0=%#llx)", s->cr0);
 	if (s->cr0 >> 32)
-		say(e, "CR0[63:32] are not zero (CR0=%#llx)", s->cr0);
+		say(e, CHECKS, "CR0[63:32] are not zero (CR0=%#llx)", s->cr0);
 	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG) && (s->cr3 & cr3_reserved))
-		say(e, "CR3 has reserved bits set (CR3=%#llx, reserved %#llx)",
+		say(e, CHECKS, "CR3 has reserved bits set (CR3=%#llx, reserved %#llx)",
 		    s->cr3, s->cr3 & cr3_reserved);
 	if (s->cr4 & ~(u64)CR4_KNOWN)
-		say(e, "CR4 has reserved bits set (CR4=%#llx, reserved %#llx)",
+		say(e, CHECKS, "CR4 has reserved bits set (CR4=%#llx, reserved %#llx)",
 		    s->cr4, s->cr4 & ~(u64)CR4_KNOWN);
 	if ((s->cr4 & CR4_CET_BIT) && !(s->cr0 & X86_CR0_WP))
-		say(e, "CR4.CET is set, but CR0.WP is clear (CR4=%#llx CR0=%#llx)",
+		say(e, CHECKS, "CR4.CET is set, but CR0.WP is clear (CR4=%#llx CR0=%#llx)",
 		    s->cr4, s->cr0);
 	if (s->dr6 >> 32)
-		say(e, "DR6[63:32] are not zero (DR6=%#llx)", s->dr6);
+		say(e, CHECKS, "DR6[63:32] are not zero (DR6=%#llx)", s->dr6);
 	if (s->dr7 >> 32)
-		say(e, "DR7[63:32] are not zero (DR7=%#llx)", s->dr7);
+		say(e, CHECKS, "DR7[63:32] are not zero (DR7=%#llx)", s->dr7);
 }
 
 static void check_pat(struct explanation *e, const struct vmcb_save_area *s)
@@ -112,40 +119,37 @@ static void check_pat(struct explanation *e, const struct vmcb_save_area *s)
 
 		/* 2 and 3 are no memory types, nor is anything above 7. */
 		if (type > 7 || type == 2 || type == 3)
-			say(e, "G_PAT entry %u has no valid memory type (G_PAT=%#llx)",
+			say(e, NPT, "G_PAT entry %u has no valid memory type (G_PAT=%#llx)",
 			    i, s->g_pat);
 	}
 }
 
+/* Not TLB_CONTROL, which run() has cleared by now. */
 static void check_control(struct explanation *e, const struct vmcb *vmcb)
 {
 	const struct vmcb_control_area *c = &vmcb->control;
 	u64 reserved = phys_reserved();
 
 	if (!svm_intercepts(vmcb, INTERCEPT_VMRUN))
-		say(e, "the VMRUN intercept is clear");
+		say(e, CHECKS, "the VMRUN intercept is clear");
 	if (!c->asid)
-		say(e, "the ASID is 0, which is the host's");
+		say(e, CHECKS, "the ASID is 0, which is the host's");
 	else if (c->asid >= svm_features.nr_asids)
-		say(e, "the ASID %u is not below %u, the number that the CPU has",
+		say(e, CHECKS, "the ASID %u is not below %u, the number that the CPU has",
 		    c->asid, svm_features.nr_asids);
 	if (__sme_clr((c->iopm_base_pa & PAGE_MASK) + 3 * PAGE_SIZE - 1) & reserved)
-		say(e, "the I/O permission map ends beyond the physical address space (IOPM=%#llx)",
+		say(e, CHECKS, "the I/O permission map ends beyond the physical address space (IOPM=%#llx)",
 		    c->iopm_base_pa);
 	if (__sme_clr((c->msrpm_base_pa & PAGE_MASK) + 2 * PAGE_SIZE - 1) & reserved)
-		say(e, "the MSR permission map ends beyond the physical address space (MSRPM=%#llx)",
+		say(e, CHECKS, "the MSR permission map ends beyond the physical address space (MSRPM=%#llx)",
 		    c->msrpm_base_pa);
 	if ((c->nested_ctl & SVM_NESTED_CTL_NP_ENABLE) && (__sme_clr(c->nested_cr3) & reserved))
-		say(e, "nested CR3 lies beyond the physical address space (nCR3=%#llx)",
+		say(e, NPT, "nested CR3 lies beyond the physical address space (nCR3=%#llx)",
 		    c->nested_cr3);
-	if (c->tlb_ctl != TLB_CONTROL_DO_NOTHING && c->tlb_ctl != TLB_CONTROL_FLUSH_ALL_ASID &&
-	    !(svm_has(SVM_F_FLUSH_ASID) && (c->tlb_ctl == TLB_CONTROL_FLUSH_ASID ||
-					    c->tlb_ctl == TLB_CONTROL_FLUSH_ASID_LOCAL)))
-		say(e, "TLB_CONTROL %u is not one that the CPU has", c->tlb_ctl);
 	if ((c->int_ctl & INT_CTL_NMI_ENABLE) && !svm_intercepts(vmcb, INTERCEPT_NMI))
-		say(e, "virtual NMIs are enabled without the NMI intercept");
+		say(e, VNMI, "virtual NMIs are enabled without the NMI intercept");
 	if ((c->int_ctl & INT_CTL_NMI_ENABLE) && !svm_has(SVM_F_VNMI))
-		say(e, "virtual NMIs are enabled on a CPU without them");
+		say(e, VNMI, "virtual NMIs are enabled on a CPU without them");
 }
 
 /* The event of the refused entry: run() clears the field, its copy remains. */
@@ -158,14 +162,14 @@ static void check_event(struct explanation *e, const struct svm_vcpu *svm)
 	if (!(inj & SVM_EVTINJ_VALID))
 		return;
 	if (type == 1 || type > 4)
-		say(e, "EVENTINJ has the reserved type %u (EVENTINJ=%#x)", type, inj);
+		say(e, EVENTS, "EVENTINJ has the reserved type %u (EVENTINJ=%#x)", type, inj);
 	if (type == 3 && (vector > 31 || vector == X86_TRAP_NMI))
-		say(e, "EVENTINJ injects exception %u, which is none (EVENTINJ=%#x)",
+		say(e, EVENTS, "EVENTINJ injects exception %u, which is none (EVENTINJ=%#x)",
 		    vector, inj);
 	if (type == 3 && (svm->vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK) &&
 	    (svm->vmcb->save.efer & EFER_LMA) &&
 	    (vector == X86_TRAP_OF || vector == X86_TRAP_BR))
-		say(e, "EVENTINJ injects exception %u, which 64-bit code cannot raise (EVENTINJ=%#x)",
+		say(e, EVENTS, "EVENTINJ injects exception %u, which 64-bit code cannot raise (EVENTINJ=%#x)",
 		    vector, inj);
 }
 
@@ -186,7 +190,7 @@ void svm_explain(struct vmm_vcpu *vcpu, char *buf, size_t size)
 		return;
 	buf[0] = 0;
 	if (svm->vmcb->control.exit_code == SVM_EXIT_SW) {
-		say(&e, "AMD-V was switched off on this CPU: the host is going down");
+		say(&e, NULL, "AMD-V was switched off on this CPU: the host is going down");
 		return;
 	}
 	check_efer(&e, &svm->vmcb->save);
@@ -195,7 +199,7 @@ void svm_explain(struct vmm_vcpu *vcpu, char *buf, size_t size)
 	check_control(&e, svm->vmcb);
 	check_event(&e, svm);
 	if (!e.len)
-		say(&e, "no rule of APM volume 2, 15.5.1 that is known here is broken; the control block is in the log");
+		say(&e, NULL, "no rule of APM volume 2, 15.5.1 that is known here is broken; the control block is in the log");
 }
 
 /* --- the block, for the log --- */

@@ -173,8 +173,9 @@ void intel_explain(struct vmm_vcpu *vcpu, char *buf, size_t size)
 		return;
 	} else {
 		before = e.len;
-		check(&e, &s, intel_segment_rules);
+		/* What decides the mode comes first: segments follow from it. */
 		check(&e, &s, intel_guest_rules);
+		check(&e, &s, intel_segment_rules);
 		if (e.len == before)
 			say_qualification(&e, exit->info[0]);
 	}

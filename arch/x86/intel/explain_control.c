@@ -19,8 +19,13 @@ static u8 intr_vector(const struct entry_state *s)
 	return s->intr_info & INTR_INFO_VECTOR_MASK;
 }
 
-/* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC (27.2.1.3). */
-static bool pushes_error(const struct entry_state *s)
+/*
+ * May, and must, an error code be delivered? #DF #TS #NP #SS #GP #PF #AC have one,
+ * but newer CPUs leave that to software (bit 56 of VMX_BASIC; SDM 27.2.1.3).
+ */
+#define BASIC_ANY_ERROR_CODE	BIT_ULL(56)
+
+static bool may_push_error(const struct entry_state *s)
 {
 	const u32 with_error = BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17);
 
@@ -28,7 +33,12 @@ static bool pushes_error(const struct entry_state *s)
 		return false;
 	if (s->unrestricted && !(s->cr0 & X86_CR0_PE))
 		return false;
-	return with_error & BIT(intr_vector(s));
+	return intel_caps.basic & BASIC_ANY_ERROR_CODE || with_error & BIT(intr_vector(s));
+}
+
+static bool must_push_error(const struct entry_state *s)
+{
+	return !(intel_caps.basic & BASIC_ANY_ERROR_CODE) && may_push_error(s);
 }
 
 static bool has_length(const struct entry_state *s)
@@ -150,9 +160,9 @@ R(intr_nmi, VENTRY, VM_ENTRY_INTR_INFO_FIELD, "an NMI has a vector other than 2"
 R(intr_exception, VENTRY, VM_ENTRY_INTR_INFO_FIELD, "a hardware exception has a vector above 31",\
   intr_valid(s) && intr_type(s) == INTR_TYPE_HARD_EXCEPTION && intr_vector(s) > 31)\
 R(intr_no_code, VENTRY, VM_ENTRY_INTR_INFO_FIELD, "this exception pushes an error code, and none is to be delivered",\
-  intr_valid(s) && !(s->intr_info & INTR_INFO_DELIVER_CODE_MASK) && pushes_error(s))\
-R(intr_code, VENTRY, VM_ENTRY_INTR_INFO_FIELD, "this event pushes no error code, and one is to be delivered",\
-  intr_valid(s) && s->intr_info & INTR_INFO_DELIVER_CODE_MASK && !pushes_error(s))\
+  intr_valid(s) && !(s->intr_info & INTR_INFO_DELIVER_CODE_MASK) && must_push_error(s))\
+R(intr_code, VENTRY, VM_ENTRY_INTR_INFO_FIELD, "this event has no error code, and one is to be delivered",\
+  intr_valid(s) && s->intr_info & INTR_INFO_DELIVER_CODE_MASK && !may_push_error(s))\
 R(intr_reserved, VENTRY, VM_ENTRY_INTR_INFO_FIELD, "bits 30:12 are not 0",	\
   intr_valid(s) && s->intr_info & INTR_INFO_RESVD_BITS_MASK)			\
 R(intr_error, VENTRY, VM_ENTRY_EXCEPTION_ERROR_CODE, "bits 31:16 are not 0",	\
