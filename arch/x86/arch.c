@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include <emulate/emulate.h>
+#include <vmm/spoil.h>
 #include <vmm/x86.h>
 
 /* Quirks of KVM that user space can turn off and that make a difference here. */
@@ -18,11 +19,13 @@
 
 int vmm_arch_init(void)
 {
+	vmm_spoil_init();
 	return 0;
 }
 
 void vmm_arch_exit(void)
 {
+	vmm_spoil_exit();
 }
 
 /* Everything that depends on what the CPU and its backend can do. */

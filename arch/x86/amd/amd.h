@@ -14,6 +14,7 @@
 
 #include <vmm/backend.h>
 #include <vmm/regs.h>
+#include <vmm/spoil.h>
 
 /* CPUID 0x8000000a EDX: what the extensions offer (APM 15.33). */
 #define SVM_F_NPT		BIT(0)
@@ -229,6 +230,8 @@ void svm_classify(struct svm_vcpu *svm);
 const char *svm_exit_name(u64 code);
 
 /* explain.c */
+/* A test's wish; true: it stands for the CPU's refusal. */
+bool svm_spoil(struct svm_vcpu *svm);
 void svm_explain(struct vmm_vcpu *vcpu, char *buf, size_t size);
 void svm_dump(struct vmm_vcpu *vcpu);
 

@@ -202,6 +202,30 @@ void svm_explain(struct vmm_vcpu *vcpu, char *buf, size_t size)
 		say(&e, NULL, "no rule of APM volume 2, 15.5.1 that is known here is broken; the control block is in the log");
 }
 
+bool svm_spoil(struct svm_vcpu *svm)
+{
+	struct vmm_spoil s;
+	unsigned int i;
+
+	if (!vmm_spoil_take(&s))
+		return false;
+	for (i = 0; i < s.nr; i++) {
+		u32 at = s.change[i].field, size = s.change[i].size;
+		u64 value = 0;
+
+		if (size > sizeof(value) || at > sizeof(*svm->vmcb) - sizeof(value))
+			continue;
+		memcpy(&value, (void *)svm->vmcb + at, size);
+		value = (value & ~s.change[i].clear) | s.change[i].set;
+		memcpy((void *)svm->vmcb + at, &value, size);
+	}
+	svm->vmcb->control.clean = 0;
+	svm->injected = svm->vmcb->control.event_inj;
+	if (s.refuse)
+		svm->vmcb->control.exit_code = SVM_EXIT_ERR;
+	return s.refuse;
+}
+
 /* --- the block, for the log --- */
 
 static void dump_seg(const char *name, const struct vmcb_seg *seg)

@@ -104,7 +104,8 @@ void svm_run(struct vmm_vcpu *vcpu)
 		svm_save_host(svm->cpu);
 
 	vmcb->control.exit_code = SVM_EXIT_SW;
-	enter(svm);
+	if (!vmm_spoil_on() || !svm_spoil(svm))
+		enter(svm);
 
 	vmm_guest_ran();
 	vmcb->control.clean = svm_features.clean;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Accesses to the VMCS: what the CPU refused, and in debug builds (make
- * VMM_DEBUG=1) how many an exit costs, from the exit to the next entry.
+ * Accesses to the VMCS: what the CPU refused; what a test wants broken; and in
+ * debug builds (make VMM_DEBUG=1) how many an exit costs, from it to the next entry.
  */
 #define pr_fmt(fmt) "vmm-intel: " fmt
 
@@ -17,6 +17,27 @@ void intel_vmcs_refused(const char *what, unsigned long field)
 {
 	pr_err_ratelimited("%s %#lx was refused, error %lu\n", what, field,
 			   field == VM_INSTRUCTION_ERROR ? 0 : vmcs_read(VM_INSTRUCTION_ERROR));
+}
+
+bool intel_spoil(struct intel_vcpu *v)
+{
+	struct vmm_exit *exit = &v->vcpu.arch.exit;
+	struct vmm_spoil s;
+	unsigned int i;
+
+	if (!vmm_spoil_take(&s))
+		return false;
+	for (i = 0; i < s.nr; i++)
+		vmcs_write(s.change[i].field,
+			   (vmcs_read(s.change[i].field) & ~s.change[i].clear) | s.change[i].set);
+	if (!s.refuse)
+		return false;
+	exit->reason = VX_FAIL_ENTRY;
+	exit->hw_reason = s.reason;
+	exit->info[0] = 0;
+	exit->vectoring.type = VMM_EVENT_NONE;
+	intel_take_back_event(v);
+	return true;
 }
 
 /* By core reason: the last exit's accesses, and the fewest seen. */

@@ -8,6 +8,7 @@
 #ifndef _INTEL_H
 #define _INTEL_H
 
+#include <vmm/spoil.h>
 #include <vmm/x86.h>
 
 #include "vmcs.h"
@@ -190,6 +191,8 @@ void intel_explain(struct vmm_vcpu *vcpu, char *buf, size_t size);
 void intel_dump(struct vmm_vcpu *vcpu);
 
 /* --- debug.c --- */
+/* A test's wish; true: it stands for the CPU's refusal, and the exit is filled in. */
+bool intel_spoil(struct intel_vcpu *v);
 void intel_account_exit(struct intel_vcpu *v);
 
 /* --- entry.S --- */

@@ -144,6 +144,8 @@ void intel_run(struct vmm_vcpu *vcpu)
 		intel_l1d_flush(v);
 	if (VMM_DEBUG)
 		intel_account_exit(v);
+	if (vmm_spoil_on() && intel_spoil(v))
+		return;
 
 	refused = enter(v, flags);
 
