@@ -178,5 +178,6 @@ void vcpu_destroy(struct vcpu *vcpu)
 {
 	CHECK_OK(munmap(vcpu->run, vcpu->run_size));
 	CHECK_OK(close(vcpu->fd));
+	ktap_on_fail = NULL;	/* there is nothing left to show */
 	free(vcpu);
 }
