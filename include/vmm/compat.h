@@ -129,9 +129,19 @@
 #define VMM_ASSIGN_STR(dst, src)	__assign_str(dst, src)
 #endif
 
+/* CPUs that leak what MMIO left behind, and nothing else that VERW clears. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define VMM_MMIO_LEAKS		cpu_buf_vm_clear
+#else
+#define VMM_MMIO_LEAKS		mmio_stale_data_clear
+#endif
+
 /* What the host kernel chose to do about speculation leaks, as features name it. */
 static inline bool vmm_host_clears_cpu_buffers(void)
 {
+	/* The host asks for it only where a guest reaches a device; any may be given one. */
+	if (static_branch_unlikely(&VMM_MMIO_LEAKS))
+		return true;
 #ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
 	if (boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF_VM))
 		return true;

@@ -14,6 +14,8 @@
 #include <asm/mce.h>
 #include <asm/trapnr.h>
 
+#include <vmm/compat.h>
+
 #include "intel.h"
 
 /* What to read besides the reason. */
@@ -278,7 +280,7 @@ static void pass_machine_check(void)
 {
 	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
 
-	do_machine_check(&regs);
+	vmm_do_machine_check(&regs);
 }
 
 static void read_exception(struct intel_vcpu *v, u32 vectoring)
