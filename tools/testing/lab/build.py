@@ -58,14 +58,17 @@ def kernel_headers(kernel):
         install([f'linux-headers-{kernel.release}'])
 
 
-def modules(kernel, make_args=()):
-    """Build the modules for a kernel of the lab; returns the folder they are in."""
+def modules(kernel, make_args=(), variant=''):
+    """Build the modules for a kernel of the lab; returns the folder they are in.
+
+    A variant is built apart, so that it and the usual build stay up to date.
+    """
     if not os.path.exists(os.path.join(TREE, 'Kbuild')):
         raise LabError('there are no modules to build: the tree has no Kbuild')
     install(BUILD_PACKAGES)
     kernel_headers(kernel)
-    target = build_dir(kernel.release)
-    with locked(f'build-{os.path.basename(os.path.dirname(target))}-{kernel.release}'):
+    target = build_dir(kernel.release + variant)
+    with locked(f'build-{os.path.basename(os.path.dirname(target))}-{kernel.release}{variant}'):
         copy_tree(TREE, target)
         run(['make', '-s', '-j', str(os.cpu_count()), '-C', kernel.kdir, f'M={target}',
              *make_args, 'modules'])
