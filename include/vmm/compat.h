@@ -51,6 +51,7 @@
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
 #include <asm/cpufeature.h>
+#include <asm/hardirq.h>
 #include <asm/nospec-branch.h>
 
 #if !IS_ENABLED(CONFIG_KVM)
@@ -128,6 +129,22 @@
 #else
 #define VMM_ASSIGN_STR(dst, src)	__assign_str(dst, src)
 #endif
+
+/*
+ * Did an interrupt bring host data into the L1 cache since this was asked last? The
+ * kernel keeps book where it has an Intel backend of its own; else: it may have.
+ */
+static __always_inline bool vmm_take_l1d_touched(void)
+{
+#if IS_ENABLED(CONFIG_KVM_INTEL)
+	bool touched = kvm_get_cpu_l1tf_flush_l1d();
+
+	kvm_clear_cpu_l1tf_flush_l1d();
+	return touched;
+#else
+	return true;
+#endif
+}
 
 /* CPUs that leak what MMIO left behind, and nothing else that VERW clears. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)

@@ -14,7 +14,6 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <asm/cpufeature.h>
-#include <asm/hardirq.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor.h>
@@ -100,10 +99,9 @@ static noinstr void fill_l1d(void)
 void intel_l1d_flush(struct intel_vcpu *v)
 {
 	if (!l1d_always) {
-		bool flush = v->flush_l1d | kvm_get_cpu_l1tf_flush_l1d();
+		bool flush = vmm_take_l1d_touched() | v->flush_l1d;
 
 		v->flush_l1d = false;
-		kvm_clear_cpu_l1tf_flush_l1d();
 		if (!flush)
 			return;
 	}
