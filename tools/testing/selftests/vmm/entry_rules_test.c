@@ -196,6 +196,10 @@ KTAP_TEST(in_exit_trace_and_log)
 	}
 	if (!logged)
 		FAIL("not in the log: %s", why);
+
+	/* Mended, it runs: the refusal left nothing behind. */
+	vcpu_set_mode(vcpu, MODE_LONG);
+	expect_hlt(vcpu);
 }
 
 /* ---- through SREGS ---- */
