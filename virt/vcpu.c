@@ -131,10 +131,8 @@ void vmm_kick_masks_free(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu(cpu)
 		free_cpumask_var(per_cpu(kick_mask, cpu));
-		per_cpu(kick_mask, cpu) = NULL;
-	}
 }
 
 /* --- the fd --- */
