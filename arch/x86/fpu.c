@@ -167,13 +167,30 @@ void vmm_xstate_switch_to_guest(struct vmm_vcpu *vcpu)
 	}
 }
 
+/* Combinations that XSETBV accepts (SDM 13.3, APM 11.5.2), of the offered bits. */
+static bool xcr0_valid(u64 xcr0)
+{
+	if (!(xcr0 & XFEATURE_MASK_FP))
+		return false;
+	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
+		return false;
+	if (xcr0 & XCR0_AVX512)
+		return (xcr0 & XCR0_AVX512) == XCR0_AVX512 && (xcr0 & XFEATURE_MASK_YMM);
+	return true;
+}
+
 /*
  * The guest executed XSETBV and no exit told of it. The CPU has checked the
- * value against itself; what the guest's CPUID does not show is taken away.
+ * value against itself; what the guest's CPUID does not show is taken away. If
+ * no value of XCR0 is left then, because user space made up that CPUID, the old
+ * one stays: the next entry loads it, and the CPU must not refuse it there.
  */
 static void take_over_xcr0(struct vmm_vcpu *vcpu, u64 xcr0)
 {
-	vcpu->arch.xcr0 = xcr0 & (vcpu->arch.cpuid.xcr0_allowed | XFEATURE_MASK_FP);
+	xcr0 &= vcpu->arch.cpuid.xcr0_allowed | XFEATURE_MASK_FP;
+	if (!xcr0_valid(xcr0))
+		return;
+	vcpu->arch.xcr0 = xcr0;
 	vmm_xstate_update(vcpu);
 }
 
@@ -203,18 +220,6 @@ void vmm_xstate_switch_to_host(struct vmm_vcpu *vcpu)
 }
 
 /* --- XCR0 --- */
-
-/* Combinations that XSETBV accepts (SDM 13.3, APM 11.5.2), of the offered bits. */
-static bool xcr0_valid(u64 xcr0)
-{
-	if (!(xcr0 & XFEATURE_MASK_FP))
-		return false;
-	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
-		return false;
-	if (xcr0 & XCR0_AVX512)
-		return (xcr0 & XCR0_AVX512) == XCR0_AVX512 && (xcr0 & XFEATURE_MASK_YMM);
-	return true;
-}
 
 /* 0, or 1: a value that raises #GP. */
 int vmm_set_xcr0(struct vmm_vcpu *vcpu, u64 xcr0)

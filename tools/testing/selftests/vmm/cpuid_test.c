@@ -311,6 +311,37 @@ KTAP_TEST(xsave_size_follows_xsetbv)
 	CHECK_EQ(regs.rsi, XSAVE_SIZE_AVX);
 }
 
+/*
+ * A CPUID that offers AVX without SSE leaves no XCR0 with AVX: neither the guest
+ * nor user space gets one, and the host never loads it.
+ */
+GUEST64(xsetbv_cpuid,
+	xor %ecx, %ecx; xor %edx, %edx; mov $7, %eax; xsetbv;
+	mov $20, %esi;
+	1: xor %eax, %eax; cpuid; dec %esi; jnz 1b;
+	hlt);
+
+KTAP_TEST(xcr0_of_an_impossible_cpuid)
+{
+	struct vcpu *vcpu = start_with_avx(xsetbv_cpuid, xsetbv_cpuid_end);
+	struct vmm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = 5 };
+	struct vmm_cpuid2 *all = vmm_supported_cpuid();
+	unsigned int i;
+
+	for (i = 0; i < all->nent; i++)
+		if (all->entries[i].function == 0xd && !all->entries[i].index)
+			all->entries[i].eax = 5;
+	CHECK_OK(ioctl(vcpu->fd, VMM_SET_CPUID2, all));
+	CHECK_ERR(ioctl(vcpu->fd, VMM_SET_XCRS, &xcrs), EINVAL);
+	/* An XSETBV that exits raises #GP; TCG's does not exit, and goes on. */
+	if (cpu_is_tcg())
+		expect_hlt(vcpu);
+	else
+		expect_fault(vcpu, 13);
+	CHECK_OK(ioctl(vcpu->fd, VMM_GET_XCRS, &xcrs));
+	CHECK_EQ(xcrs.xcrs[0].value, 1);
+}
+
 KTAP_TEST(get_cpuid2_gives_what_was_set)
 {
 	struct vcpu *vcpu = vcpu_create(vm_create(), 0);
