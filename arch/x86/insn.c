@@ -86,6 +86,17 @@ static unsigned int in_page(u64 lin, unsigned int size)
 	return min_t(unsigned int, size, PAGE_SIZE - offset_in_page(lin));
 }
 
+/*
+ * Is there a slot? Then an access that failed did so because the process may not
+ * make it, or the host has no page to give: no device must see it.
+ */
+static bool is_memory(struct vmm_vcpu *vcpu, gpa_t gpa, bool write)
+{
+	const struct vmm_memslot *slot = vcpu_find_slot(vcpu, gpa_to_gfn(gpa));
+
+	return slot && !(write && slot->flags & VMM_MEM_READONLY);
+}
+
 static int emu_cb_fetch(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size)
 {
 	gpa_t gpa;
@@ -93,7 +104,9 @@ static int emu_cb_fetch(struct emu_ctxt *c, u64 lin, void *buf, unsigned int siz
 
 	if (r)
 		return r;
-	return vcpu_read_guest(vcpu_of(c), gpa, buf, size) ? -EMU_UNHANDLED : 0;
+	if (likely(!vcpu_read_guest(vcpu_of(c), gpa, buf, size)))
+		return 0;
+	return is_memory(vcpu_of(c), gpa, false) ? -EMU_NO_MEMORY : -EMU_UNHANDLED;
 }
 
 /* A device, as far as the last fault's lookup knows. */
@@ -110,8 +123,8 @@ static int read_gpa(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int size)
 	if (!is_device(vcpu, gpa)) {
 		if (!vcpu_read_guest(vcpu, gpa, buf, size))
 			return 0;
-		if (signal_pending(current) && vcpu_find_slot(vcpu, gpa_to_gfn(gpa)))
-			return -EMU_UNHANDLED;
+		if (is_memory(vcpu, gpa, false))
+			return -EMU_NO_MEMORY;
 	}
 	return vmm_mmio_read(vcpu, gpa, buf, size);
 }
@@ -121,13 +134,10 @@ static int write_gpa(struct emu_ctxt *c, gpa_t gpa, const void *buf, unsigned in
 	struct vmm_vcpu *vcpu = vcpu_of(c);
 
 	if (!is_device(vcpu, gpa)) {
-		const struct vmm_memslot *slot;
-
 		if (!vcpu_write_guest(vcpu, gpa, buf, size))
 			return 0;
-		slot = vcpu_find_slot(vcpu, gpa_to_gfn(gpa));
-		if (signal_pending(current) && slot && !(slot->flags & VMM_MEM_READONLY))
-			return -EMU_UNHANDLED;
+		if (is_memory(vcpu, gpa, true))
+			return -EMU_NO_MEMORY;
 	}
 	return vmm_mmio_write(vcpu, gpa, buf, size);
 }
@@ -211,6 +221,8 @@ static int emu_cb_cmpxchg(struct emu_ctxt *c, u64 lin, void *old, const void *ne
 		*done = false;
 	if (r >= 0)
 		return 0;
+	if (is_memory(vcpu, gpa, true))
+		return -EMU_NO_MEMORY;
 	return vmm_mmio_write(vcpu, gpa, new, size);
 }
 
@@ -351,9 +363,9 @@ int vmm_emulation_error(struct vmm_vcpu *vcpu, int r)
 
 	if (r != -EMU_FAULT) {
 		/* Guest memory that takes a wait is not waited for then: again later. */
-		if (r == -EMU_UNHANDLED && signal_pending(current))
+		if (signal_pending(current))
 			return VMM_RESUME;
-		return emulation_failed(vcpu);
+		return r == -EMU_NO_MEMORY ? -EFAULT : emulation_failed(vcpu);
 	}
 	if (e->vector == X86_TRAP_PF) {
 		struct vmm_fault f = { X86_TRAP_PF, e->error_code, e->address };

@@ -45,6 +45,7 @@ enum emu_status {
 	EMU_FAULT	= 4,	/* c->exception is what the guest gets */
 	EMU_IO		= 5,	/* user space must complete something first; then start again */
 	EMU_UNHANDLED	= 6,	/* not an instruction that the emulator executes */
+	EMU_NO_MEMORY	= 7,	/* callbacks only: RAM of the guest's that the host does not give */
 };
 
 /*
@@ -303,9 +304,9 @@ struct emu_ctxt;
  *
  * Addresses are linear. A memory callback walks the guest's page tables with the rights of c->cpl
  * (or the supervisor's for EMU_IMPLICIT), splits an access that crosses a page, and tells RAM from
- * devices. All int callbacks return 0, -EMU_FAULT with c->exception filled in, -EMU_IO, or
- * -EMU_UNHANDLED; nothing may have changed when they fail. @write, @cmpxchg and @pio_out may also
- * return EMU_STOP, which means success, but that a REP instruction must not go on to its next
+ * devices. All int callbacks return 0, -EMU_FAULT with c->exception filled in, -EMU_IO,
+ * -EMU_UNHANDLED or -EMU_NO_MEMORY, which emulate() returns; nothing may have changed when they
+ * fail. @write, @cmpxchg and @pio_out may also return EMU_STOP, which means success, but that a REP instruction must not go on to its next
  * iteration: the queue of device writes is full.
  *
  * What user space delivered belongs to the reads of one iteration: a callback that is called with

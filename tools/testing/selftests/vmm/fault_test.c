@@ -324,6 +324,26 @@ KTAP_TEST(mprotect_read_only)
 	CHECK_ERR(ioctl(vcpu->fd, VMM_RUN, 0), EFAULT);
 }
 
+/* From a device into memory that the process may not write just now. */
+GUEST64(copy_from_device, mov $GUEST_MMIO, %esi; mov $GPA, %edi; movsl; hlt);
+
+KTAP_TEST(emulated_access_to_protected_memory)
+{
+	uint8_t *mem = host_alloc(SIZE, PAGE_2M);
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, copy_from_device);
+
+	vm_map(vcpu->vm, 1, 0, GPA, SIZE, mem);
+	CHECK_OK(mprotect(mem, SIZE, PROT_READ));
+	expect_mmio_read(vcpu, GUEST_MMIO, 4, 0x1234);
+	CHECK_ERR(ioctl(vcpu->fd, VMM_RUN, 0), EFAULT);
+	CHECK_EQ(*page_of(mem, 0), 0);
+	CHECK_OK(mprotect(mem, SIZE, PROT_READ | PROT_WRITE));
+	/* The instruction begins anew. */
+	expect_mmio_read(vcpu, GUEST_MMIO, 4, 0x5678);
+	expect_hlt(vcpu);
+	CHECK_EQ(*page_of(mem, 0), 0x5678);
+}
+
 KTAP_TEST(mremap_moves_memory_away)
 {
 	uint8_t *mem = host_alloc(SIZE, PAGE_2M);
