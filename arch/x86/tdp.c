@@ -312,15 +312,20 @@ static int map(struct fault *f)
 	return TDP_RESUME;
 }
 
-/* No slot: remember it, because the guest will touch the device again. */
-static int no_slot(struct vmm_vcpu *vcpu, gfn_t gfn)
+/*
+ * No slot: remember it, because the guest will touch the device again. Return:
+ * a slot that was added since the lookup, or NULL.
+ */
+static struct vmm_memslot *no_slot(struct vmm_vcpu *vcpu, gfn_t gfn)
 {
+	struct vmm_memslot *slot;
+
 	vcpu->arch.mmio_gfn = gfn;
 	vcpu->arch.mmio_gen = vmm_slots(vcpu->vm)->gen;
-	/* A slot that was added since the lookup is found after the next exit. */
-	if (vcpu_find_slot(vcpu, gfn))
+	slot = vcpu_find_slot(vcpu, gfn);
+	if (slot)
 		vcpu->arch.mmio_gen = 0;
-	return TDP_EMULATE;
+	return slot;
 }
 
 /*
@@ -335,8 +340,11 @@ static __always_inline int look_up(struct fault *f)
 	/* Whoever changes slot or page table counts seq up under mmu_lock, afterwards. */
 	smp_rmb();
 	f->slot = vcpu_find_slot(vcpu, f->gfn);
-	if (unlikely(!f->slot))
-		return no_slot(vcpu, f->gfn);
+	if (unlikely(!f->slot)) {
+		f->slot = no_slot(vcpu, f->gfn);
+		if (!f->slot)
+			return TDP_EMULATE;
+	}
 	if (unlikely(f->access & VMM_ACCESS_WRITE && f->slot->flags & VMM_MEM_READONLY))
 		return TDP_EMULATE;
 	f->hva = slot_hva(f->slot, f->gfn);
