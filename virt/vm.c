@@ -75,7 +75,7 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	rwlock_init(&vm->mmu_lock);
-	xa_init_flags(&vm->vcpus, GFP_KERNEL_ACCOUNT);
+	xa_init_flags(&vm->vcpus, XA_FLAGS_ACCOUNT);
 	refcount_set(&vm->users, 1);
 	atomic64_set(&vm->tlb_gen, 1);
 	vm->backend = vmm_backend;
