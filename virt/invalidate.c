@@ -137,7 +137,13 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 	if (!vm)
 		return;
 	write_lock(&vm->mmu_lock);
-	vm->inval.seq++;
+	/*
+	 * The process uses other memory too, and the guest's faults need not
+	 * begin anew for that. A slot that is not in the tree yet is looked up
+	 * by faults that begin after this only.
+	 */
+	if (interval_tree_iter_first(&vm->hva_tree, range->start, range->end - 1))
+		vm->inval.seq++;
 	VMM_BUG_ON(!vm->inval.running, vm);
 	vm->inval.running--;
 	write_unlock(&vm->mmu_lock);

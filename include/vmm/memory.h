@@ -66,7 +66,7 @@ struct vmm_memslot_cache {
 /*
  * Which translations may be installed: a fault takes seq before it looks up
  * slot and host page, and installs under mmu_lock only if seq is still the same
- * (no invalidation ended, no slot changed) and no invalidation of that host
+ * (no invalidation of a slot's memory ended, no slot changed) and no invalidation of that host
  * address is running. Host addresses, not gfns: so an invalidation counts even
  * if a slot with these addresses appears between its start and its end.
  */
