@@ -5,13 +5,15 @@
 #
 # The programs are in the current folder. What one prints becomes a KTAP
 # diagnostic; its exit status becomes its result (4: skipped). It has 45 s, or
-# timeout= in the file "settings". Nothing that it started outlives it.
+# timeout= in the file "settings"; so many times as long as VMM_TEST_SLOW says.
+# Nothing that it started outlives it.
 
 # A case may take 300 s before it counts as hung: where emulated CPUs share real
 # ones, each interrupt from one to the other waits until that one has its turn.
 export VMM_TEST_TIMEOUT=300
 timeout=45
 [ ! -f settings ] || timeout=$(sed -n 's/^timeout=//p' settings)
+timeout=$((timeout * ${VMM_TEST_SLOW:-1}))
 work=$(mktemp -d)
 mkfifo "$work/output"
 

@@ -41,6 +41,9 @@ void ktap_diag(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* What the case is at; a failed check says it too. */
 void ktap_label(const char *text);
 
+/* How many times slower than usual the host is: $VMM_TEST_SLOW, or 1. */
+int ktap_slow(void);
+
 /* Ends the case: it cannot run here. The text names the missing CPU feature. */
 void ktap_skip(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));

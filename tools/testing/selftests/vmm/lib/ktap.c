@@ -5,6 +5,7 @@
  *
  * usage: PROGRAM [WORD]: only the cases whose name contains WORD.
  * VMM_TEST_TIMEOUT: seconds that one case may take, 120 if unset.
+ * VMM_TEST_SLOW: how many times slower than usual this host is (a debug kernel).
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -75,11 +76,18 @@ void ktap_fail(const char *file, int line, const char *fmt, ...)
 	_exit(KTAP_EXIT_FAIL);
 }
 
+int ktap_slow(void)
+{
+	const char *s = getenv("VMM_TEST_SLOW");
+
+	return s && atoi(s) > 0 ? atoi(s) : 1;
+}
+
 static int timeout_seconds(void)
 {
 	const char *s = getenv("VMM_TEST_TIMEOUT");
 
-	return s && atoi(s) > 0 ? atoi(s) : 120;
+	return (s && atoi(s) > 0 ? atoi(s) : 120) * ktap_slow();
 }
 
 /* Runs one case in a child; returns its exit status as wait() gives it. */
