@@ -66,6 +66,7 @@ struct worker {
 	pthread_t thread;
 	unsigned long mmio_exits, efaults;
 	bool failed;
+	int error;			/* errno of VMM_RUN, if that is what failed */
 };
 
 static struct {
@@ -83,8 +84,10 @@ static void *run_vcpu(void *arg)
 		if (ioctl(w->vcpu->fd, VMM_RUN, 0)) {
 			if (errno == EFAULT)
 				w->efaults++;
-			else if (errno != EINTR && errno != EAGAIN)
+			else if (errno != EINTR && errno != EAGAIN) {
+				w->error = errno;
 				break;
+			}
 			continue;
 		}
 		if (w->vcpu->run->exit_reason == VMM_EXIT_HLT)
@@ -134,8 +137,11 @@ static void stop(void)
 		unsigned long page;
 
 		CHECK_EQ(pthread_join(w->thread, NULL), 0);
-		if (w->failed)
-			FAIL("vCPU %d: exit %s", i, exit_name(w->vcpu->run->exit_reason));
+		if (w->failed) {
+			vcpu_dump(w->vcpu);
+			FAIL("vCPU %d does not go on: %s", i, w->error ? strerror(w->error) :
+			     exit_name(w->vcpu->run->exit_reason));
+		}
 		vcpu_get_regs(w->vcpu, &regs);
 		page = (regs.rdi - DATA_GPA) / PAGE_SIZE;
 		if (regs.rcx)
@@ -354,7 +360,7 @@ static void migrate(void (*disturb)(void))
 
 	start(0);
 	madvise(s.data, DATA_SIZE, MADV_HUGEPAGE);
-	while (go_on()) {
+	for (;;) {
 		vm_map(s.vm, DATA_SLOT, VMM_MEM_LOG_DIRTY_PAGES, DATA_GPA, DATA_SIZE, s.data);
 		memcpy(shadow, s.data, DATA_SIZE);
 		for (i = 0; i < 10; i++) {
@@ -362,8 +368,10 @@ static void migrate(void (*disturb)(void))
 			if (disturb)
 				disturb();
 		}
-		if (go_on())
-			vm_map(s.vm, DATA_SLOT, 0, DATA_GPA, DATA_SIZE, s.data);
+		/* The last round keeps its log. */
+		if (!go_on())
+			break;
+		vm_map(s.vm, DATA_SLOT, 0, DATA_GPA, DATA_SIZE, s.data);
 	}
 	stop();
 	copy_dirty(shadow);
