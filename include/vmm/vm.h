@@ -17,6 +17,7 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/refcount.h>
 #include <linux/signal_types.h>
 #include <linux/srcu.h>
@@ -90,6 +91,7 @@ struct vmm_vcpu {
 	u64 tlb_gen;				/* R: vm->tlb_gen seen at entry */
 	struct mutex mutex;
 	struct vmm_run *run;			/* I: VMM_VCPU_PAGES shared with user space: fetch once */
+	struct rcuwait wait;			/* A: RUN has nothing to do and sleeps */
 	struct preempt_notifier notifier;	/* R */
 	sigset_t sigset;			/* R */
 	bool sigset_active;			/* R */
@@ -127,6 +129,8 @@ void vcpu_load(struct vmm_vcpu *vcpu);
 void vcpu_put(struct vmm_vcpu *vcpu);
 /* Make a vCPU look at its requests: IPI if it is in the guest. Any context. */
 void vmm_vcpu_kick(struct vmm_vcpu *vcpu);
+/* The same, and end its wait if it waits for something to do. Any context. */
+void vmm_vcpu_notify(struct vmm_vcpu *vcpu);
 static inline void vmm_request(struct vmm_vcpu *vcpu, unsigned int req)
 {
 	/* Pairs with the barrier between mode = IN_GUEST and the test of requests. */

@@ -202,6 +202,7 @@ struct vmm_vcpu_arch {
 	bool guest_tf;				/* RFLAGS.TF as the guest has it, while stepped */
 
 	hpa_t tdp_root;				/* VMM_G_ROOT */
+	struct vmm_lapic *apic;			/* I: NULL if APICs are user space's */
 	struct vmm_io_pending io;
 	struct emu_ctxt *emu;			/* allocated at first use */
 	struct tdp_vcpu_cache *tdp_cache;	/* pages for tables, see tdp.c */
@@ -215,10 +216,21 @@ struct vmm_vcpu_arch {
 	} stat;
 };
 
+/* Who has the interrupt controllers. */
+enum {
+	VMM_IRQCHIP_NONE,		/* user space, all of them */
+	VMM_IRQCHIP_SPLIT,		/* local APICs here, PIC and I/O APIC in user space */
+	VMM_IRQCHIP_KERNEL,
+};
+
 struct tdp_root;
+struct vmm_apic_map;
 
 struct vmm_vm_arch {
 	struct tdp_root *root;		/* I: one tree for all vCPUs */
+	u8 irqchip_mode;		/* V; no vCPU exists when it is set: VMM_IRQCHIP_* */
+	struct mutex apic_map_lock;	/* innermost mutex: makes apic_map */
+	struct vmm_apic_map __rcu *apic_map;	/* apic_map_lock, RCU; NULL: look at all vCPUs */
 	u64 tss_addr, identity_map_addr;	/* V: stored; no use with unrestricted guests */
 	u64 disabled_quirks;		/* V */
 	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_* */
