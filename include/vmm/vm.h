@@ -37,6 +37,8 @@
 #define VMM_PIO_PAGE		1
 
 struct vmm_io_bus;
+struct vmm_irqs;
+struct vmm_coalesced;
 
 struct vmm_vm {
 	struct mm_struct *mm;			/* I: the creator's */
@@ -60,6 +62,8 @@ struct vmm_vm {
 
 	struct vmm_io_bus __rcu *bus[2];	/* S, srcu: PIO and MMIO listeners */
 	struct list_head ioeventfds;		/* S */
+	struct vmm_coalesced *coalesced;	/* I: see coalesced.c */
+	struct vmm_irqs *irqs;			/* V, once; A: see irq.h */
 
 	atomic64_t tlb_gen;			/* A: see vmm_flush_remote_tlbs() */
 	refcount_t users;			/* A: VM fd, vCPU fds */

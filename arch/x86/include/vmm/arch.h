@@ -225,6 +225,7 @@ enum {
 
 struct tdp_root;
 struct vmm_apic_map;
+struct vmm_irqchips;
 
 struct vmm_vm_arch {
 	struct tdp_root *root;		/* I: one tree for all vCPUs */
@@ -237,6 +238,11 @@ struct vmm_vm_arch {
 	bool exception_payload;		/* V */
 	bool triple_fault_event;	/* V */
 	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_* */
+	bool x2apic_32bit_ids;		/* V: VMM_X2APIC_API_*, read without */
+	bool x2apic_no_broadcast_quirk;	/* V: the same */
+	u32 boot_cpu_id;		/* V, immutable once vCPUs exist */
+	u32 split_reserved_routes;	/* V, as irqchip_mode: GSIs of user space's I/O APIC */
+	struct vmm_irqchips *irqchips;	/* V, once, before vCPUs exist; NULL: none */
 
 	/* TSC and the paravirtual clock, see clock.c */
 	raw_spinlock_t clock_lock;
