@@ -65,6 +65,7 @@ struct vmm_vm {
 	struct vmm_coalesced *coalesced;	/* I: see coalesced.c */
 	struct vmm_irqs *irqs;			/* V, once; A: see irq.h */
 
+	unsigned int last_yield;		/* A: see yield.c */
 	atomic64_t tlb_gen;			/* A: see vmm_flush_remote_tlbs() */
 	refcount_t users;			/* A: VM fd, vCPU fds */
 	bool dead;				/* A: vmm_vm_kill() */
@@ -97,6 +98,8 @@ struct vmm_vcpu {
 	struct vmm_run *run;			/* I: VMM_VCPU_PAGES shared with user space: fetch once */
 	struct rcuwait wait;			/* A: RUN has nothing to do and sleeps */
 	struct preempt_notifier notifier;	/* R */
+	struct pid __rcu *pid;			/* R, RCU: the thread that ran it last */
+	bool preempted;				/* A: it lost its CPU while it was running */
 	sigset_t sigset;			/* R */
 	bool sigset_active;			/* R */
 	int srcu_idx;				/* R: while in the run loop, outside the guest */
@@ -161,6 +164,11 @@ static inline bool vmm_check_request(struct vmm_vcpu *vcpu, unsigned int req)
  */
 void vmm_flush_remote_tlbs(struct vmm_vm *vm);
 
+/* --- virt/yield.c --- */
+void vmm_vcpu_set_thread(struct vmm_vcpu *vcpu);
+void vmm_yield_to(struct vmm_vcpu *self, struct vmm_vcpu *target);
+void vmm_yield(struct vmm_vcpu *self);
+
 #define vmm_for_each_vcpu(i, vcpu, vm)	xa_for_each(&(vm)->vcpus, i, vcpu)
 
 /* --- hardware enabling, virt/main.c --- */
@@ -182,6 +190,7 @@ void vmm_arch_vm_destroy(struct vmm_vm *vm);
 long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg);
 int vmm_arch_vcpu_precreate(struct vmm_vm *vm, unsigned int id);
 int vmm_arch_vcpu_init(struct vmm_vcpu *vcpu);		/* not yet visible */
+void vmm_arch_vcpu_published(struct vmm_vcpu *vcpu);	/* vm->lock held */
 void vmm_arch_vcpu_destroy(struct vmm_vcpu *vcpu);
 long vmm_arch_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long arg);
 void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu);	/* preemption off */

@@ -203,6 +203,15 @@ struct vmm_vcpu_arch {
 
 	hpa_t tdp_root;				/* VMM_G_ROOT */
 	struct vmm_lapic *apic;			/* I: NULL if APICs are user space's */
+	struct {				/* see pv.c */
+		u64 eoi_msr;
+		bool eoi_armed;			/* the guest may end its interrupt in memory */
+		bool unhalted;			/* A: the next HLT ends at once */
+		u64 steal_msr;
+		u64 run_delay;			/* of the thread, as told to the guest */
+		u64 poll_control;
+	} pv;
+	unsigned int halt_poll_ns;		/* see halt.c */
 	struct vmm_io_pending io;
 	struct emu_ctxt *emu;			/* allocated at first use */
 	struct tdp_vcpu_cache *tdp_cache;	/* pages for tables, see tdp.c */

@@ -108,6 +108,7 @@ int vmm_apic_mmio_write(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int len, cons
 int vmm_apic_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value);
 int vmm_apic_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value);
 void vmm_apic_set_tpr(struct vmm_vcpu *vcpu, u8 tpr);
+void vmm_apic_eoi(struct vmm_vcpu *vcpu);
 /* Is there an interrupt that the CPU would take if it could? -1: none. */
 int vmm_apic_pending(struct vmm_vcpu *vcpu);
 bool vmm_apic_has_interrupt(struct vmm_vcpu *vcpu);	/* of the APIC or of a PIC */
@@ -128,6 +129,12 @@ long vmm_apic_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, void __user *arg);
  * was pending already (coalesced) or they do not take it; -1 if nobody is addressed.
  */
 int vmm_apic_deliver(struct vmm_vm *vm, struct vmm_vcpu *src, const struct vmm_apic_irq *irq);
+/* The same to one APIC ID, whatever irq->dest says. */
+int vmm_apic_send_to(struct vmm_vm *vm, u32 id, const struct vmm_apic_irq *irq);
+/* The vCPU with this APIC ID, or NULL. It stays as long as the VM does. */
+struct vmm_vcpu *vmm_apic_owner(struct vmm_vm *vm, u32 id);
+/* Paravirtual unhalt: the next or the present HLT of this APIC ID's vCPU ends. */
+void vmm_apic_unhalt(struct vmm_vm *vm, u32 id);
 /* Does the message address this vCPU? For the I/O APIC's broadcast of EOIs. */
 bool vmm_apic_matches(struct vmm_vcpu *vcpu, const struct vmm_apic_irq *irq);
 /* An ID, a logical ID or a mode changed, or a vCPU was added. May sleep. */
@@ -153,6 +160,7 @@ u32 vmm_apic_timer_count(struct vmm_lapic *apic);
 void vmm_apic_timer_restore(struct vmm_lapic *apic, u32 count);
 u64 vmm_apic_get_deadline(struct vmm_vcpu *vcpu);
 void vmm_apic_set_deadline(struct vmm_vcpu *vcpu, u64 tsc);
+void vmm_apic_timer_tsc_changed(struct vmm_vcpu *vcpu);
 /* The vCPU is loaded on another CPU: its timer follows. Preemption off. */
 void vmm_apic_timer_migrate(struct vmm_lapic *apic);
 
@@ -163,6 +171,8 @@ int vmm_halt(struct vmm_vcpu *vcpu);
 int vmm_wait(struct vmm_vcpu *vcpu);
 /* VMM_REQ_APIC: INIT and SIPI that others sent. */
 void vmm_apic_accept_events(struct vmm_vcpu *vcpu);
+u32 vmm_get_mp_state(struct vmm_vcpu *vcpu);
+int vmm_set_mp_state(struct vmm_vcpu *vcpu, u32 state);	/* 0, -EINVAL */
 
 static inline u32 apic_get(const struct vmm_lapic *apic, unsigned int offset)
 {
@@ -172,6 +182,11 @@ static inline u32 apic_get(const struct vmm_lapic *apic, unsigned int offset)
 static inline void apic_set(struct vmm_lapic *apic, unsigned int offset, u32 value)
 {
 	WRITE_ONCE(apic->reg[offset >> 4], value);
+}
+
+static inline bool vmm_is_boot_cpu(const struct vmm_vcpu *vcpu)
+{
+	return vcpu->id == vcpu->vm->arch.boot_cpu_id;
 }
 
 static inline bool vmm_apic_hw_enabled(const struct vmm_vcpu *vcpu)
