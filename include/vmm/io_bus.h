@@ -52,10 +52,10 @@ static inline int vmm_bus_write(struct vmm_vcpu *vcpu, unsigned int bus, gpa_t a
 	return __vmm_bus_write(vcpu, bus, addr, len, val);
 }
 
-/* slots_lock held; -ENOMEM. Both wait for a grace period, unless the bus was empty. */
+/* slots_lock held. Both wait for a grace period, unless the bus was empty. add: 0, -ENOMEM. */
 int vmm_bus_add(struct vmm_vm *vm, unsigned int bus, gpa_t addr, unsigned int len,
 		struct vmm_io_device *dev);
-int vmm_bus_remove(struct vmm_vm *vm, unsigned int bus, struct vmm_io_device *dev);
+void vmm_bus_remove(struct vmm_vm *vm, unsigned int bus, struct vmm_io_device *dev);
 int vmm_bus_init(struct vmm_vm *vm);
 void vmm_bus_destroy(struct vmm_vm *vm);
 
