@@ -25,6 +25,7 @@
 #include <trace/events/ipi.h>	/* smp_send_reschedule() traces on some kernels */
 
 #include <vmm/backend.h>
+#include <vmm/coalesced.h>
 #include <vmm/vm.h>
 
 /* --- binding to a CPU --- */
@@ -156,7 +157,10 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= VMM_VCPU_PAGES)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page((void *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	if (vmf->pgoff == VMM_COALESCED_MMIO_PAGE_OFFSET)
+		vmf->page = vmm_coalesced_page(vcpu->vm);
+	else
+		vmf->page = virt_to_page((void *)vcpu->run + vmf->pgoff * PAGE_SIZE);
 	get_page(vmf->page);
 	return 0;
 }
@@ -258,7 +262,7 @@ static struct vmm_vcpu *vcpu_alloc(struct vmm_vm *vm, unsigned int id)
 	vcpu = kzalloc(vm->backend->vcpu_size, GFP_KERNEL_ACCOUNT);
 	if (!vcpu)
 		return NULL;
-	vcpu->run = alloc_pages_exact(VMM_VCPU_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->run = alloc_pages_exact(VMM_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run) {
 		kfree(vcpu);
 		return NULL;
@@ -276,7 +280,7 @@ static void vcpu_free(struct vmm_vcpu *vcpu)
 {
 	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	/* User space may still map them: each page has its own count. */
-	free_pages_exact(vcpu->run, VMM_VCPU_PAGES * PAGE_SIZE);
+	free_pages_exact(vcpu->run, VMM_RUN_PAGES * PAGE_SIZE);
 	kfree(vcpu);
 }
 

@@ -19,6 +19,7 @@
 #include <linux/uaccess.h>
 
 #include <vmm/backend.h>
+#include <vmm/coalesced.h>
 #include <vmm/io_bus.h>
 #include <vmm/vm.h>
 
@@ -49,6 +50,7 @@ static void vm_destroy(struct vmm_vm *vm)
 		vmm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
 	vmm_bus_destroy(vm);
+	vmm_coalesced_destroy(vm);
 	vmm_arch_vm_destroy(vm);
 	vmm_slots_destroy(vm);
 	cleanup_srcu_struct(&vm->srcu);
@@ -91,13 +93,18 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	r = vmm_bus_init(vm);
 	if (r)
 		goto err_slots;
-	r = vmm_arch_vm_init(vm, type);
+	r = vmm_coalesced_init(vm);
 	if (r)
 		goto err_bus;
+	r = vmm_arch_vm_init(vm, type);
+	if (r)
+		goto err_coalesced;
 	r = vmm_notifier_register(vm);
 	if (!r)
 		return 0;
 	vmm_arch_vm_destroy(vm);
+err_coalesced:
+	vmm_coalesced_destroy(vm);
 err_bus:
 	vmm_bus_destroy(vm);
 err_slots:
@@ -168,6 +175,7 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_IOEVENTFD:
 	case VMM_CAP_IOEVENTFD_ANY_LENGTH:
 	case VMM_CAP_IOEVENTFD_NO_LENGTH:
+	case VMM_CAP_COALESCED_PIO:
 	case VMM_CAP_IMMEDIATE_EXIT:
 	case VMM_CAP_CHECK_EXTENSION_VM:
 	case VMM_CAP_ENABLE_CAP:
@@ -176,6 +184,8 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
+	case VMM_CAP_COALESCED_MMIO:
+		return VMM_COALESCED_MMIO_PAGE_OFFSET;
 	case VMM_CAP_NR_MEMSLOTS:
 		return VMM_MAX_MEMSLOTS;
 	case VMM_CAP_NR_VCPUS:
@@ -234,6 +244,9 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return get_dirty_log(vm, argp);
 	case VMM_IOEVENTFD:
 		return ioeventfd(vm, argp);
+	case VMM_REGISTER_COALESCED_MMIO:
+	case VMM_UNREGISTER_COALESCED_MMIO:
+		return vmm_coalesced_zone(vm, argp, nr == VMM_REGISTER_COALESCED_MMIO);
 	default:
 		return vmm_arch_vm_ioctl(vm, nr, arg);
 	}

@@ -35,6 +35,7 @@
 /* Pages of the vCPU mapping: the run structure, PIO data, the coalesced ring. */
 #define VMM_VCPU_PAGES		3
 #define VMM_PIO_PAGE		1
+#define VMM_RUN_PAGES		2	/* those of the vCPU's own: the ring is the VM's */
 
 struct vmm_io_bus;
 struct vmm_irqs;
@@ -95,7 +96,7 @@ struct vmm_vcpu {
 	unsigned long requests;			/* A: bitmap of VMM_REQ_* */
 	u64 tlb_gen;				/* R: vm->tlb_gen seen at entry */
 	struct mutex mutex;
-	struct vmm_run *run;			/* I: VMM_VCPU_PAGES shared with user space: fetch once */
+	struct vmm_run *run;			/* I: VMM_RUN_PAGES shared with user space: fetch once */
 	struct rcuwait wait;			/* A: RUN has nothing to do and sleeps */
 	struct preempt_notifier notifier;	/* R */
 	struct pid __rcu *pid;			/* R, RCU: the thread that ran it last */
