@@ -8,9 +8,10 @@
  * under irqs->srcu, in any context: who reads it never sleeps, so a change of
  * routes does not wait for slow guest memory (that is why it is not vm->srcu).
  *
- * Lock letters of this file: Q irqs->lock, F irqs->irqfds_lock; others see vm.h.
- * Order: vm->lock, irqs->lock, irqs->irqfds_lock, an eventfd's wait queue, the
- * locks of the interrupt controllers.
+ * Lock letters of this file: Q irqs->lock, E irqs->irqfd_mutex, F irqs->irqfds_lock;
+ * others see vm.h. Order: vm->lock, irqs->irqfd_mutex, irqs->lock; within them the
+ * spinlocks: an eventfd's wait queue, then irqs->irqfds_lock or an interrupt
+ * controller's, then what vmm_apic_deliver() takes.
  */
 #ifndef _VMM_IRQ_H
 #define _VMM_IRQ_H
@@ -43,12 +44,11 @@ struct vmm_irq_route {
 
 /**
  * struct vmm_irq_table - all routes of a VM; immutable once published
- * @pin_gsi: the GSI that leads to this pin of this controller, or -1
+ * @pin_gsi: the GSI that leads to this pin of this controller (the last one, if
+ *	     there are several), or -1
  * @first: the routes of GSI g are route[first[g]] .. route[first[g + 1] - 1]
  */
 struct vmm_irq_table {
-	unsigned int nr_gsis;
-	unsigned int nr_routes;
 	s16 pin_gsi[VMM_NR_IRQCHIPS][VMM_IRQ_MAX_PINS];
 	u16 first[VMM_MAX_IRQ_ROUTES + 1];
 	struct vmm_irq_route route[];		/* sorted by gsi */
@@ -66,9 +66,10 @@ struct vmm_irqs {
 	struct srcu_struct srcu;
 	struct vmm_irq_table __rcu *table;	/* Q, srcu */
 	struct hlist_head acks;			/* Q, srcu */
+	struct mutex irqfd_mutex;		/* one irqfd comes or goes at a time */
 	spinlock_t irqfds_lock;
 	struct list_head irqfds;		/* F */
-	struct list_head resamplers;		/* Q */
+	struct list_head resamplers;		/* E */
 };
 
 /* vm->irqs: set once, under vm->lock, before the first vCPU. NULL: none. */
@@ -96,16 +97,21 @@ void vmm_irqs_free(struct vmm_irqs *irqs);
  * -1: masked, or it leads nowhere.
  */
 int vmm_set_irq(struct vmm_vm *vm, enum vmm_irq_source source, u32 gsi, bool level);
+/* Up and down again, for a source that knows edges only. The same otherwise. */
+int vmm_pulse_irq(struct vmm_vm *vm, enum vmm_irq_source source, u32 gsi);
 /* The guest's EOI reached this pin. vmm_has_ack(): is there anyone to tell? Any context;
  * vmm_notify_ack() with no lock of an interrupt controller held. */
 void vmm_notify_ack(struct vmm_vm *vm, unsigned int chip, unsigned int pin);
 bool vmm_has_ack(struct vmm_vm *vm, unsigned int chip, unsigned int pin);
-/* May sleep; not for use with irqs->lock held. After del the callback does not run any more. */
-void vmm_ack_add(struct vmm_irqs *irqs, struct vmm_irq_ack *ack);
-void vmm_ack_del(struct vmm_irqs *irqs, struct vmm_irq_ack *ack);
+/* The GSI that leads to this pin, or -1. Any context. */
+int vmm_pin_gsi(struct vmm_vm *vm, unsigned int chip, unsigned int pin);
+/* May sleep; irqs->lock not held. After del the callback does not run any more. */
+void vmm_ack_add(struct vmm_vm *vm, struct vmm_irq_ack *ack);
+void vmm_ack_del(struct vmm_vm *vm, struct vmm_irq_ack *ack);
 
 long vmm_set_gsi_routing(struct vmm_vm *vm, struct vmm_irq_routing __user *arg);
 long vmm_irq_line(struct vmm_vm *vm, void __user *arg, bool status);
+/* Returns to how many vCPUs it went. */
 long vmm_signal_msi(struct vmm_vm *vm, struct vmm_msi __user *arg);
 
 /* --- irqfd.c --- */
