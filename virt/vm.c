@@ -21,6 +21,7 @@
 #include <vmm/backend.h>
 #include <vmm/coalesced.h>
 #include <vmm/io_bus.h>
+#include <vmm/irq.h>
 #include <vmm/vm.h>
 
 void vmm_vm_kill(struct vmm_vm *vm, const char *why)
@@ -45,6 +46,8 @@ static void vm_destroy(struct vmm_vm *vm)
 	struct mm_struct *mm = vm->mm;
 	unsigned long i;
 
+	vmm_irqfd_shutdown(vm);
+	vmm_arch_irq_shutdown(vm);
 	vmm_notifier_unregister(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_vcpu_destroy(vcpu);
@@ -52,6 +55,7 @@ static void vm_destroy(struct vmm_vm *vm)
 	vmm_bus_destroy(vm);
 	vmm_coalesced_destroy(vm);
 	vmm_arch_vm_destroy(vm);
+	vmm_irqs_free(vm->irqs);
 	vmm_slots_destroy(vm);
 	cleanup_srcu_struct(&vm->srcu);
 	kfree(vm);
@@ -175,6 +179,10 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_IOEVENTFD:
 	case VMM_CAP_IOEVENTFD_ANY_LENGTH:
 	case VMM_CAP_IOEVENTFD_NO_LENGTH:
+	case VMM_CAP_IRQFD:
+	case VMM_CAP_IRQFD_RESAMPLE:
+	case VMM_CAP_SIGNAL_MSI:
+	case VMM_CAP_IRQ_INJECT_STATUS:
 	case VMM_CAP_COALESCED_PIO:
 	case VMM_CAP_IMMEDIATE_EXIT:
 	case VMM_CAP_CHECK_EXTENSION_VM:
@@ -247,6 +255,15 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 	case VMM_REGISTER_COALESCED_MMIO:
 	case VMM_UNREGISTER_COALESCED_MMIO:
 		return vmm_coalesced_zone(vm, argp, nr == VMM_REGISTER_COALESCED_MMIO);
+	case VMM_SET_GSI_ROUTING:
+		return vmm_set_gsi_routing(vm, argp);
+	case VMM_IRQ_LINE:
+	case VMM_IRQ_LINE_STATUS:
+		return vmm_irq_line(vm, argp, nr == VMM_IRQ_LINE_STATUS);
+	case VMM_SIGNAL_MSI:
+		return vmm_signal_msi(vm, argp);
+	case VMM_IRQFD:
+		return vmm_irqfd(vm, argp);
 	default:
 		return vmm_arch_vm_ioctl(vm, nr, arg);
 	}

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include <emulate/emulate.h>
+#include <vmm/irqchip.h>
 #include <vmm/lapic.h>
 #include <vmm/pv.h>
 #include <vmm/x86.h>
@@ -98,7 +99,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 		/* QEMU refuses to start without it, in-kernel irqchip or not. */
 		return VMM_MAX_IRQ_ROUTES;
 	default:
-		return 0;
+		return vmm_irqchip_check_extension(cap);
 	}
 }
 
@@ -146,6 +147,7 @@ void vmm_arch_vm_destroy(struct vmm_vm *vm)
 {
 	vmm_apic_map_free(vm);
 	vmm_call_cond(vm_destroy)(vm);
+	vmm_irqchips_destroy(vm);
 	tdp_vm_destroy(vm);
 }
 
@@ -171,6 +173,12 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 		break;
 	case VMM_CAP_EXCEPTION_PAYLOAD:
 		vm->arch.exception_payload = cap.args[0];
+		break;
+	case VMM_CAP_SPLIT_IRQCHIP:
+		r = vmm_create_split_irqchip(vm, cap.args[0]);
+		break;
+	case VMM_CAP_X2APIC_API:
+		r = vmm_enable_x2apic_api(vm, cap.args[0]);
 		break;
 	case VMM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->arch.triple_fault_event = cap.args[0];
@@ -226,7 +234,7 @@ long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg)
 	case VMM_SET_TSC_KHZ:
 		return vmm_clock_vm_ioctl(vm, nr, argp);
 	default:
-		return -ENOTTY;
+		return vmm_irqchip_ioctl(vm, nr, arg);
 	}
 }
 

@@ -38,13 +38,14 @@ void vmm_ioapic_eoi(struct vmm_vcpu *vcpu, u8 vector);
 /* --- irqchip.c --- */
 /* Decode an MSI; which bits of the destination count depends on VMM_CAP_X2APIC_API. */
 void vmm_decode_msi(struct vmm_vm *vm, u64 address, u32 data, struct vmm_apic_irq *irq);
-long vmm_create_irqchip(struct vmm_vm *vm);
-long vmm_create_split_irqchip(struct vmm_vm *vm, u64 reserved_routes);	/* vm->lock held */
+/* VMM_ENABLE_CAP; vm->lock held. */
+long vmm_create_split_irqchip(struct vmm_vm *vm, u64 reserved_routes);
+long vmm_enable_x2apic_api(struct vmm_vm *vm, u64 flags);
 /* The last users of the VM are gone. */
 void vmm_irqchips_destroy(struct vmm_vm *vm);
-/* VM ioctls: GET/SET_IRQCHIP, CREATE_PIT2, GET/SET_PIT2, REINJECT_CONTROL, SET_BOOT_CPU_ID. */
+/* VM ioctls: CREATE_IRQCHIP, GET/SET_IRQCHIP, CREATE_PIT2, GET/SET_PIT2, REINJECT_CONTROL, SET_BOOT_CPU_ID. */
 long vmm_irqchip_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg);
-/* VMM_CHECK_EXTENSION for interrupt capabilities; -1: not one of them. */
+/* VMM_CHECK_EXTENSION for interrupt capabilities; 0 for all others. */
 long vmm_irqchip_check_extension(long cap);
 
 #endif
