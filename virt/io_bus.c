@@ -17,7 +17,7 @@
 struct bus_range {
 	gpa_t addr;
 	unsigned int len;
-	struct vmm_io_device *dev;
+	struct vmm_io_device *dev;	/* &deaf in place of one that went: read once */
 };
 
 struct vmm_io_bus {
@@ -85,6 +85,7 @@ int __vmm_bus_read(struct vmm_vcpu *vcpu, unsigned int nr, gpa_t addr,
 {
 	struct vmm_io_bus *bus = srcu_dereference(vcpu->vm->bus[nr], &vcpu->vm->srcu);
 	const struct bus_range *r;
+	struct vmm_io_device *dev;
 	unsigned int i;
 
 	if (!bus)
@@ -93,8 +94,9 @@ int __vmm_bus_read(struct vmm_vcpu *vcpu, unsigned int nr, gpa_t addr,
 		r = &bus->range[i];
 		if (r->addr > addr)
 			break;
-		if (reaches(r, addr, len) && r->dev->ops->read &&
-		    !r->dev->ops->read(vcpu, r->dev, addr, len, val))
+		dev = READ_ONCE(r->dev);
+		if (reaches(r, addr, len) && dev->ops->read &&
+		    !dev->ops->read(vcpu, dev, addr, len, val))
 			return 0;
 	}
 	return -EOPNOTSUPP;
@@ -105,6 +107,7 @@ int __vmm_bus_write(struct vmm_vcpu *vcpu, unsigned int nr, gpa_t addr,
 {
 	struct vmm_io_bus *bus = srcu_dereference(vcpu->vm->bus[nr], &vcpu->vm->srcu);
 	const struct bus_range *r;
+	struct vmm_io_device *dev;
 	unsigned int i;
 
 	if (!bus)
@@ -113,8 +116,9 @@ int __vmm_bus_write(struct vmm_vcpu *vcpu, unsigned int nr, gpa_t addr,
 		r = &bus->range[i];
 		if (r->addr > addr)
 			break;
-		if (reaches(r, addr, len) && r->dev->ops->write &&
-		    !r->dev->ops->write(vcpu, r->dev, addr, len, val))
+		dev = READ_ONCE(r->dev);
+		if (reaches(r, addr, len) && dev->ops->write &&
+		    !dev->ops->write(vcpu, dev, addr, len, val))
 			return 0;
 	}
 	return -EOPNOTSUPP;
@@ -189,23 +193,43 @@ int vmm_bus_add(struct vmm_vm *vm, unsigned int nr, gpa_t addr, unsigned int len
 	return 0;
 }
 
+/* Stands where a listener was that there was no memory to remove. */
+static void deaf_release(struct vmm_io_device *dev)
+{
+}
+
+static const struct vmm_io_device_ops deaf_ops = { .release = deaf_release };
+static struct vmm_io_device deaf = { .ops = &deaf_ops };
+
+static void deafen(struct vmm_vm *vm, struct vmm_io_bus *bus, const struct vmm_io_device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < bus->nr; i++)
+		if (bus->range[i].dev == dev)
+			WRITE_ONCE(bus->range[i].dev, &deaf);
+	synchronize_srcu_expedited(&vm->srcu);
+}
+
 /**
  * vmm_bus_remove() - the listener hears nothing any more when this returns
  * @vm: VM
  * @nr: VMM_BUS_*
  * @dev: the listener, which vmm_bus_add() was given
  *
- * Context: slots_lock held, may sleep. Return: 0; -ENOMEM: it still listens.
+ * Context: slots_lock held, may sleep.
  */
-int vmm_bus_remove(struct vmm_vm *vm, unsigned int nr, struct vmm_io_device *dev)
+void vmm_bus_remove(struct vmm_vm *vm, unsigned int nr, struct vmm_io_device *dev)
 {
 	struct vmm_io_bus *old = bus_locked(vm, nr), *new = NULL;
 	unsigned int i, n = 0;
 
 	if (old->nr > 1) {
 		new = alloc_bus(old->nr - 1);
-		if (!new)
-			return -ENOMEM;
+		if (!new) {
+			deafen(vm, old, dev);
+			return;
+		}
 		for (i = 0; i < old->nr; i++) {
 			if (old->range[i].dev == dev)
 				continue;
@@ -214,5 +238,4 @@ int vmm_bus_remove(struct vmm_vm *vm, unsigned int nr, struct vmm_io_device *dev
 		}
 	}
 	replace_bus(vm, nr, new);
-	return 0;
 }

@@ -130,11 +130,10 @@ static int deassign(struct vmm_vm *vm, const struct vmm_ioeventfd *args, unsigne
 	list_for_each_entry(e, &vm->ioeventfds, link) {
 		if (!is_same(e, args, bus, ctx))
 			continue;
-		r = vmm_bus_remove(vm, bus, &e->dev);
-		if (!r) {
-			list_del(&e->link);
-			ioeventfd_release(&e->dev);
-		}
+		vmm_bus_remove(vm, bus, &e->dev);
+		list_del(&e->link);
+		ioeventfd_release(&e->dev);
+		r = 0;
 		break;
 	}
 	mutex_unlock(&vm->slots_lock);

@@ -23,6 +23,7 @@
 
 #include <vmm/backend.h>
 #include <vmm/compat.h>
+#include <vmm/irq.h>
 #include <vmm/vm.h>
 
 static bool kvm_node;
@@ -331,17 +332,23 @@ static int __init vmm_init(void)
 
 	if (r)
 		return r;
+	r = vmm_irqfd_init();
+	if (r)
+		goto err_masks;
 	r = vmm_arch_init();
-	if (r) {
-		vmm_kick_masks_free();
-		return r;
-	}
+	if (r)
+		goto err_irqfd;
 	/*
 	 * Stays on for good: switching the key patches the scheduler's hottest
 	 * code, which is a lot to ask of all CPUs for an empty list less.
 	 */
 	preempt_notifier_inc();
 	return 0;
+err_irqfd:
+	vmm_irqfd_exit();
+err_masks:
+	vmm_kick_masks_free();
+	return r;
 }
 module_init(vmm_init);
 
@@ -349,6 +356,7 @@ static void __exit vmm_exit(void)
 {
 	vmm_notifier_sync();
 	vmm_arch_exit();
+	vmm_irqfd_exit();
 	vmm_kick_masks_free();
 }
 module_exit(vmm_exit);

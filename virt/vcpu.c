@@ -13,6 +13,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -24,6 +25,7 @@
 #include <trace/events/ipi.h>	/* smp_send_reschedule() traces on some kernels */
 
 #include <vmm/backend.h>
+#include <vmm/coalesced.h>
 #include <vmm/vm.h>
 
 /* --- binding to a CPU --- */
@@ -32,6 +34,7 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 {
 	struct vmm_vcpu *vcpu = container_of(pn, struct vmm_vcpu, notifier);
 
+	WRITE_ONCE(vcpu->preempted, false);
 	vmm_arch_vcpu_load(vcpu, cpu);
 }
 
@@ -39,6 +42,9 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
 	struct vmm_vcpu *vcpu = container_of(pn, struct vmm_vcpu, notifier);
 
+	/* Not of its own will: it would go on if there were a CPU. */
+	if (task_is_running(current))
+		WRITE_ONCE(vcpu->preempted, true);
 	vmm_arch_vcpu_put(vcpu);
 }
 
@@ -78,6 +84,12 @@ void vmm_vcpu_kick(struct vmm_vcpu *vcpu)
 	put_cpu();
 }
 EXPORT_SYMBOL_GPL(vmm_vcpu_kick);
+
+void vmm_vcpu_notify(struct vmm_vcpu *vcpu)
+{
+	if (!rcuwait_wake_up(&vcpu->wait))
+		vmm_vcpu_kick(vcpu);
+}
 
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
 
@@ -143,7 +155,10 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= VMM_VCPU_PAGES)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page((void *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	if (vmf->pgoff == VMM_COALESCED_MMIO_PAGE_OFFSET)
+		vmf->page = vmm_coalesced_page(vcpu->vm);
+	else
+		vmf->page = virt_to_page((void *)vcpu->run + vmf->pgoff * PAGE_SIZE);
 	get_page(vmf->page);
 	return 0;
 }
@@ -245,7 +260,7 @@ static struct vmm_vcpu *vcpu_alloc(struct vmm_vm *vm, unsigned int id)
 	vcpu = kzalloc(vm->backend->vcpu_size, GFP_KERNEL_ACCOUNT);
 	if (!vcpu)
 		return NULL;
-	vcpu->run = alloc_pages_exact(VMM_VCPU_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->run = alloc_pages_exact(VMM_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run) {
 		kfree(vcpu);
 		return NULL;
@@ -254,14 +269,16 @@ static struct vmm_vcpu *vcpu_alloc(struct vmm_vm *vm, unsigned int id)
 	vcpu->id = id;
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->notifier, &preempt_ops);
 	return vcpu;
 }
 
 static void vcpu_free(struct vmm_vcpu *vcpu)
 {
+	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	/* User space may still map them: each page has its own count. */
-	free_pages_exact(vcpu->run, VMM_VCPU_PAGES * PAGE_SIZE);
+	free_pages_exact(vcpu->run, VMM_RUN_PAGES * PAGE_SIZE);
 	kfree(vcpu);
 }
 
@@ -283,32 +300,40 @@ static bool id_in_use(struct vmm_vm *vm, unsigned int id)
 	return false;
 }
 
-/* vm->lock held. The fd is made last: nobody can use a half-made vCPU. */
+/* vm->lock held. Lock-free readers see the vCPU when nothing can fail any more. */
 static int vcpu_publish(struct vmm_vm *vm, struct vmm_vcpu *vcpu)
 {
+	struct file *file;
 	char name[24];
-	int r;
+	int fd, r;
 
 	if (id_in_use(vm, vcpu->id))
 		return -EEXIST;
 	vcpu->idx = atomic_read(&vm->online_vcpus);
-	r = xa_insert(&vm->vcpus, vcpu->idx, vcpu, GFP_KERNEL_ACCOUNT);
+	r = xa_reserve(&vm->vcpus, vcpu->idx, GFP_KERNEL_ACCOUNT);
 	if (r)
 		return r;
-	vmm_vm_get(vm);
-	snprintf(name, sizeof(name), "vmm-vcpu:%u", vcpu->id);
-	r = anon_inode_getfd(name, &vmm_vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
-	if (r < 0) {
-		/* Lock-free readers may have seen it: none of them keeps it
-		 * beyond a grace period of the VM's srcu or interrupts-off.
-		 */
-		xa_erase(&vm->vcpus, vcpu->idx);
-		synchronize_srcu_expedited(&vm->srcu);
-		synchronize_rcu_expedited();
-		vmm_vm_put(vm);
-		return r;
+	fd = get_unused_fd_flags(O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		r = fd;
+		goto err_slot;
 	}
+	snprintf(name, sizeof(name), "vmm-vcpu:%u", vcpu->id);
+	file = anon_inode_getfile(name, &vmm_vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		r = PTR_ERR(file);
+		goto err_slot;
+	}
+	vmm_vm_get(vm);
+	xa_store(&vm->vcpus, vcpu->idx, vcpu, 0);
 	atomic_inc(&vm->online_vcpus);
+	vm->created_vcpus++;
+	vmm_arch_vcpu_published(vcpu);
+	fd_install(fd, file);
+	return fd;
+err_slot:
+	xa_release(&vm->vcpus, vcpu->idx);
 	return r;
 }
 
@@ -345,8 +370,6 @@ int vmm_vcpu_create(struct vmm_vm *vm, unsigned long id)
 	r = vcpu_publish(vm, vcpu);
 	if (r < 0)
 		vmm_vcpu_destroy(vcpu);
-	else
-		vm->created_vcpus++;
 out:
 	mutex_unlock(&vm->lock);
 	return r;

@@ -19,7 +19,9 @@
 #include <linux/uaccess.h>
 
 #include <vmm/backend.h>
+#include <vmm/coalesced.h>
 #include <vmm/io_bus.h>
+#include <vmm/irq.h>
 #include <vmm/vm.h>
 
 void vmm_vm_kill(struct vmm_vm *vm, const char *why)
@@ -44,12 +46,16 @@ static void vm_destroy(struct vmm_vm *vm)
 	struct mm_struct *mm = vm->mm;
 	unsigned long i;
 
+	vmm_irqfd_shutdown(vm);
+	vmm_arch_irq_shutdown(vm);
 	vmm_notifier_unregister(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
 	vmm_bus_destroy(vm);
+	vmm_coalesced_destroy(vm);
 	vmm_arch_vm_destroy(vm);
+	vmm_irqs_free(vm->irqs);
 	vmm_slots_destroy(vm);
 	cleanup_srcu_struct(&vm->srcu);
 	kfree(vm);
@@ -91,13 +97,18 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	r = vmm_bus_init(vm);
 	if (r)
 		goto err_slots;
-	r = vmm_arch_vm_init(vm, type);
+	r = vmm_coalesced_init(vm);
 	if (r)
 		goto err_bus;
+	r = vmm_arch_vm_init(vm, type);
+	if (r)
+		goto err_coalesced;
 	r = vmm_notifier_register(vm);
 	if (!r)
 		return 0;
 	vmm_arch_vm_destroy(vm);
+err_coalesced:
+	vmm_coalesced_destroy(vm);
 err_bus:
 	vmm_bus_destroy(vm);
 err_slots:
@@ -168,6 +179,11 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_IOEVENTFD:
 	case VMM_CAP_IOEVENTFD_ANY_LENGTH:
 	case VMM_CAP_IOEVENTFD_NO_LENGTH:
+	case VMM_CAP_IRQFD:
+	case VMM_CAP_IRQFD_RESAMPLE:
+	case VMM_CAP_SIGNAL_MSI:
+	case VMM_CAP_IRQ_INJECT_STATUS:
+	case VMM_CAP_COALESCED_PIO:
 	case VMM_CAP_IMMEDIATE_EXIT:
 	case VMM_CAP_CHECK_EXTENSION_VM:
 	case VMM_CAP_ENABLE_CAP:
@@ -176,6 +192,8 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
+	case VMM_CAP_COALESCED_MMIO:
+		return VMM_COALESCED_MMIO_PAGE_OFFSET;
 	case VMM_CAP_NR_MEMSLOTS:
 		return VMM_MAX_MEMSLOTS;
 	case VMM_CAP_NR_VCPUS:
@@ -234,6 +252,18 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return get_dirty_log(vm, argp);
 	case VMM_IOEVENTFD:
 		return ioeventfd(vm, argp);
+	case VMM_REGISTER_COALESCED_MMIO:
+	case VMM_UNREGISTER_COALESCED_MMIO:
+		return vmm_coalesced_zone(vm, argp, nr == VMM_REGISTER_COALESCED_MMIO);
+	case VMM_SET_GSI_ROUTING:
+		return vmm_set_gsi_routing(vm, argp);
+	case VMM_IRQ_LINE:
+	case VMM_IRQ_LINE_STATUS:
+		return vmm_irq_line(vm, argp, nr == VMM_IRQ_LINE_STATUS);
+	case VMM_SIGNAL_MSI:
+		return vmm_signal_msi(vm, argp);
+	case VMM_IRQFD:
+		return vmm_irqfd(vm, argp);
 	default:
 		return vmm_arch_vm_ioctl(vm, nr, arg);
 	}

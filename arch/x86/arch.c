@@ -10,11 +10,14 @@
 #include <linux/uaccess.h>
 
 #include <emulate/emulate.h>
+#include <vmm/irqchip.h>
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/spoil.h>
 #include <vmm/x86.h>
 
 /* Quirks of KVM that user space can turn off and that make a difference here. */
-#define VMM_VALID_QUIRKS	(VMM_X86_QUIRK_CD_NW_CLEARED | VMM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
+#define VMM_VALID_QUIRKS	(VMM_X86_QUIRK_LINT0_REENABLED | VMM_X86_QUIRK_CD_NW_CLEARED | VMM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
 				 VMM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 int vmm_arch_init(void)
@@ -83,6 +86,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_INTERNAL_ERROR_DATA:
 	case VMM_CAP_DISABLE_QUIRKS:
 	case VMM_CAP_SREGS2:
+	case VMM_CAP_TSC_DEADLINE_TIMER:
 		return 1;
 	case VMM_CAP_DISABLE_QUIRKS2:
 		return VMM_VALID_QUIRKS;
@@ -98,7 +102,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 		/* QEMU refuses to start without it, in-kernel irqchip or not. */
 		return VMM_MAX_IRQ_ROUTES;
 	default:
-		return 0;
+		return vmm_irqchip_check_extension(cap);
 	}
 }
 
@@ -138,12 +142,15 @@ int vmm_arch_vm_init(struct vmm_vm *vm, unsigned long type)
 		return r;
 	}
 	vmm_clock_vm_init(vm);
+	mutex_init(&vm->arch.apic_map_lock);
 	return 0;
 }
 
 void vmm_arch_vm_destroy(struct vmm_vm *vm)
 {
+	vmm_apic_map_free(vm);
 	vmm_call_cond(vm_destroy)(vm);
+	vmm_irqchips_destroy(vm);
 	tdp_vm_destroy(vm);
 }
 
@@ -169,6 +176,12 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 		break;
 	case VMM_CAP_EXCEPTION_PAYLOAD:
 		vm->arch.exception_payload = cap.args[0];
+		break;
+	case VMM_CAP_SPLIT_IRQCHIP:
+		r = vmm_create_split_irqchip(vm, cap.args[0]);
+		break;
+	case VMM_CAP_X2APIC_API:
+		r = vmm_enable_x2apic_api(vm, cap.args[0]);
 		break;
 	case VMM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->arch.triple_fault_event = cap.args[0];
@@ -224,7 +237,7 @@ long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg)
 	case VMM_SET_TSC_KHZ:
 		return vmm_clock_vm_ioctl(vm, nr, argp);
 	default:
-		return -ENOTTY;
+		return vmm_irqchip_ioctl(vm, nr, arg);
 	}
 }
 
@@ -248,11 +261,18 @@ int vmm_arch_vcpu_init(struct vmm_vcpu *vcpu)
 	r = vmm_fpu_init(vcpu);
 	if (r)
 		goto err_tdp;
+	if (vcpu->vm->arch.irqchip_mode != VMM_IRQCHIP_NONE) {
+		r = vmm_apic_create(vcpu);
+		if (r)
+			goto err_fpu;
+	}
 	r = vmm_call(vcpu_init)(vcpu);
 	if (r)
-		goto err_fpu;
+		goto err_apic;
 	vmm_cpuid_default(vcpu);
-	vcpu->arch.mp_state = VMM_MP_STATE_RUNNABLE;
+	/* All but one wait for INIT and SIPI, if the APICs are ours. */
+	if (vcpu->arch.apic && !vmm_is_boot_cpu(vcpu))
+		vmm_set_mp_state(vcpu, VMM_MP_STATE_UNINITIALIZED);
 	vcpu->arch.tdp_root = tdp_root_pa(vcpu->vm);
 	vcpu_load(vcpu);
 	vmm_msr_vcpu_init(vcpu);
@@ -260,6 +280,8 @@ int vmm_arch_vcpu_init(struct vmm_vcpu *vcpu)
 	vmm_vcpu_reset(vcpu, false);
 	vcpu_put(vcpu);
 	return 0;
+err_apic:
+	vmm_apic_destroy(vcpu);
 err_fpu:
 	vmm_fpu_free(vcpu);
 err_tdp:
@@ -269,8 +291,15 @@ err_emu:
 	return r;
 }
 
+void vmm_arch_vcpu_published(struct vmm_vcpu *vcpu)
+{
+	if (vcpu->arch.apic)
+		vmm_apic_map_update(vcpu->vm);
+}
+
 void vmm_arch_vcpu_destroy(struct vmm_vcpu *vcpu)
 {
+	vmm_apic_destroy(vcpu);
 	vmm_call(vcpu_destroy)(vcpu);
 	vmm_cpuid_free(vcpu);
 	vmm_fpu_free(vcpu);
@@ -284,6 +313,10 @@ void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu)
 	vmm_call(load)(vcpu, cpu);
 	if (unlikely(vcpu->cpu != cpu || READ_ONCE(vmm_tsc_shift) != vcpu->arch.tsc_shift))
 		vmm_clock_load(vcpu, cpu);
+	if (vcpu->cpu != cpu && vcpu->arch.apic)
+		vmm_apic_timer_migrate(vcpu->arch.apic);
+	if (vcpu->arch.pv.steal_msr)
+		vmm_request(vcpu, VMM_REQ_STEAL_TIME);
 	if (vcpu->arch.fpu_loaded)
 		vmm_msr_load_guest(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
@@ -291,6 +324,8 @@ void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu)
 
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu)
 {
+	if (vcpu->arch.pv.steal_msr)
+		vmm_pv_unloaded(vcpu);
 	vmm_clock_put(vcpu);
 	vmm_call(put)(vcpu);
 }
@@ -408,6 +443,10 @@ static long loaded_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long a
 	case VMM_X86_SETUP_MCE:
 	case VMM_X86_SET_MCE:
 		return mce_ioctl(vcpu, nr, argp);
+	case VMM_GET_LAPIC:
+	case VMM_SET_LAPIC:
+	case VMM_SET_VAPIC_ADDR:
+		return vmm_apic_ioctl(vcpu, nr, argp);
 	case VMM_INTERRUPT:
 		return queue_interrupt(vcpu, argp);
 	case VMM_NMI:

@@ -27,6 +27,7 @@
 #include <asm/tsc.h>
 
 #include <vmm/compat.h>
+#include <vmm/lapic.h>
 #include <vmm/x86.h>
 
 /* A requested frequency this close to the host's is the host's. */
@@ -146,6 +147,8 @@ static void set_offset(struct vmm_vcpu *vcpu, u64 offset)
 	WRITE_ONCE(a->tsc_sync_offset, offset);
 	a->tsc_offset = offset + scale_tsc(a->tsc_shift, a->tsc_ratio);
 	regs_dirty(vcpu, VMM_G_TSC);
+	if (a->apic)
+		vmm_apic_timer_tsc_changed(vcpu);
 	/* The pages tell the relation of TSC and time, and whether all TSCs agree. */
 	request_update_all(vcpu->vm);
 }

@@ -14,7 +14,10 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/vmm_para.h>
 #include <vmm/cpufeature.h>
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
@@ -296,6 +299,20 @@ static bool valid_entries(const struct vmm_cpuid_entry2 *e, unsigned int nr)
 	return true;
 }
 
+/* A guest must not be told of what works only with a local APIC of ours. */
+static void strip_apic_features(struct vmm_vcpu *vcpu, struct vmm_cpuid_entry2 *e,
+				unsigned int nr)
+{
+	unsigned int i;
+
+	if (vcpu->arch.apic)
+		return;
+	for (i = 0; i < nr; i++) {
+		if (e[i].function == VMM_CPUID_FEATURES)
+			e[i].eax &= ~vmm_pv_apic_features();
+	}
+}
+
 /* Sorted, as many as the vCPU has: do they say the same? */
 static bool same_entries(struct vmm_vcpu *vcpu, const struct vmm_cpuid_entry2 *e)
 {
@@ -355,7 +372,10 @@ int vmm_set_cpuid(struct vmm_vcpu *vcpu, struct vmm_cpuid2 __user *arg)
 		sort_entries(e, nent);
 	}
 	if (vcpu->arch.ran) {
-		bool same = nent == c->nr && same_entries(vcpu, e);
+		bool same;
+
+		strip_apic_features(vcpu, e, nent);
+		same = nent == c->nr && same_entries(vcpu, e);
 
 		kvfree(e);
 		return same ? 0 : -EINVAL;
@@ -365,11 +385,13 @@ int vmm_set_cpuid(struct vmm_vcpu *vcpu, struct vmm_cpuid2 __user *arg)
 		return -EINVAL;
 	}
 	vmm_cpuid_free(vcpu);
+	strip_apic_features(vcpu, e, nent);
 	c->entry = e;
 	c->nr = nent;
 	build_index(c);
 	derive(vcpu);
 	vmm_msr_cpuid_changed(vcpu);
+	vmm_apic_cpuid_changed(vcpu);
 	vmm_call(update_intercepts)(vcpu);
 	return 0;
 }

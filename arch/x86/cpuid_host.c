@@ -6,7 +6,7 @@
  * CPU has it, the host kernel uses it (so that its command line and its errata
  * work count here too), and this hypervisor can let a guest use it. Not
  * offered: performance counters, nested virtualization, MONITOR, processor
- * trace, SGX, AMX, branch records, and whatever needs a local APIC.
+ * trace, SGX, AMX, branch records.
  *
  * Made once when a backend registers, read without a lock from then on.
  */
@@ -17,6 +17,7 @@
 #include <asm/processor.h>
 
 #include <vmm/cpufeature.h>
+#include <vmm/pv.h>
 #include <vmm/x86.h>
 
 #define F(name)		BIT(X86_FEATURE_##name & 31)
@@ -78,9 +79,6 @@ static const unsigned int needs_spec_ctrl[] = {
 	XF_EXT_STIBP_ALWAYS_ON, XF_EXT_SSBD, XF_EXT_PSFD,
 };
 
-#define PV_FEATURES	(BIT(VMM_FEATURE_CLOCKSOURCE) | BIT(VMM_FEATURE_NOP_IO_DELAY) | \
-			 BIT(VMM_FEATURE_CLOCKSOURCE2) | BIT(VMM_FEATURE_CLOCKSOURCE_STABLE_BIT))
-
 #define MAX_BASIC_LEAF		0x0d
 #define MAX_EXTENDED_LEAF	0x80000021
 #define MAX_CACHES		8
@@ -107,9 +105,9 @@ static void find_features(void)
 	for (i = 0; i < NR_CPUID_WORDS; i++)
 		features[i] = allowed_features[i] & boot_cpu_data.x86_capability[i];
 
-	/* MSR TSC_ADJUST and the hypervisor bit are made by software. */
+	/* MSR TSC_ADJUST, x2APIC and the hypervisor bit are made by software. */
 	features[CPUID_7_0_EBX] |= F(TSC_ADJUST);
-	features[CPUID_1_ECX] |= F(HYPERVISOR);
+	features[CPUID_1_ECX] |= F(HYPERVISOR) | F(X2APIC);
 
 	if (!(vmm_backend->caps & VMM_BCAP_INVPCID))
 		drop(X86_FEATURE_INVPCID);
@@ -313,7 +311,7 @@ static void add_hypervisor_leaves(void)
 	memcpy(&e->ebx, signature, 4);
 	memcpy(&e->ecx, signature + 4, 4);
 	memcpy(&e->edx, signature + 8, 4);
-	add_blank(VMM_CPUID_FEATURES, 0, 0)->eax = PV_FEATURES;
+	add_blank(VMM_CPUID_FEATURES, 0, 0)->eax = vmm_pv_features();
 }
 
 /* Address widths. A four-level second-level table reaches 48 bits. */

@@ -9,6 +9,7 @@
 #include <asm/trapnr.h>
 
 #include <emulate/emulate.h>
+#include <vmm/lapic.h>
 #include <vmm/x86.h>
 
 #define CR0_KNOWN	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | \
@@ -129,6 +130,8 @@ int vmm_set_cr8(struct vmm_vcpu *vcpu, u64 cr8)
 {
 	if (cr8 > 15)
 		return 1;
+	if (vcpu->arch.apic)
+		vmm_apic_set_tpr(vcpu, cr8 << 4);
 	vcpu->arch.cr8 = cr8;
 	return 0;
 }
@@ -291,8 +294,8 @@ int vmm_handle_cr(struct vmm_vcpu *vcpu)
 		return VMM_RESUME;
 	}
 	r = vmm_skip_insn(vcpu);
-	/* The APIC is user space's: a lower priority may let an interrupt through. */
-	if (r == VMM_RESUME && vcpu->arch.cr8 < old_cr8) {
+	/* User space's APIC: a lower priority may let an interrupt through. */
+	if (r == VMM_RESUME && vcpu->arch.cr8 < old_cr8 && !vcpu->arch.apic) {
 		vcpu->run->exit_reason = VMM_EXIT_SET_TPR;
 		return VMM_TO_USER;
 	}

@@ -15,6 +15,8 @@
 #include <asm/debugreg.h>
 #include <asm/trapnr.h>
 
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
@@ -136,18 +138,37 @@ bool vmm_nmi_allowed(struct vmm_vcpu *vcpu)
 
 bool vmm_ready_for_interrupt(struct vmm_vcpu *vcpu)
 {
-	return !vcpu->arch.interrupt.injected && !vcpu->arch.exception.pending &&
-	       !vcpu->arch.exception.injected && vmm_intr_allowed(vcpu);
+	if (vcpu->arch.interrupt.injected || vcpu->arch.exception.pending ||
+	    vcpu->arch.exception.injected || !vmm_intr_allowed(vcpu))
+		return false;
+	/* Split: the PIC is user space's, and there is room for one interrupt of its. */
+	return !vcpu->arch.apic ||
+	       (vcpu->arch.apic->ext_vector < 0 && vmm_apic_accepts_pic(vcpu));
+}
+
+static int queue_ext_interrupt(struct vmm_vcpu *vcpu, u32 vector)
+{
+	if (vcpu->vm->arch.irqchip_mode == VMM_IRQCHIP_KERNEL)
+		return -ENXIO;
+	if (vcpu->arch.apic->ext_vector >= 0)
+		return -EEXIST;
+	vcpu->arch.apic->ext_vector = vector;
+	vmm_request(vcpu, VMM_REQ_EVENT);
+	return 0;
 }
 
 /*
  * VMM_INTERRUPT: takes effect when the guest can take it, also where user space
- * did not wait for a window. -EINVAL: no such vector.
+ * did not wait for a window. -EINVAL: no such vector. With local APICs of ours it
+ * is an interrupt of user space's PIC: -EEXIST if one is waiting; -ENXIO if the PIC
+ * is ours as well.
  */
 int vmm_queue_interrupt(struct vmm_vcpu *vcpu, u32 vector)
 {
 	if (vector > 255)
 		return -EINVAL;
+	if (vcpu->arch.apic)
+		return queue_ext_interrupt(vcpu, vector);
 	vcpu->arch.interrupt.injected = true;
 	vcpu->arch.interrupt.soft = false;
 	vcpu->arch.interrupt.vector = vector;
@@ -165,6 +186,16 @@ void vmm_queue_nmi(struct vmm_vcpu *vcpu)
 		limit = 1;
 	vcpu->arch.nmi_pending = min(vcpu->arch.nmi_pending + 1u, limit);
 	vmm_request(vcpu, VMM_REQ_EVENT);
+}
+
+/* NMIs that other vCPUs and LVT entries sent. */
+void vmm_take_apic_nmis(struct vmm_vcpu *vcpu)
+{
+	int n = atomic_xchg(&vcpu->arch.apic->nmis, 0);
+
+	/* One in service and one latched: more are lost. */
+	for (n = min(n, 2); n > 0; n--)
+		vmm_queue_nmi(vcpu);
 }
 
 /* --- before an entry --- */
@@ -204,10 +235,27 @@ static void arm_interrupt(struct vmm_vcpu *vcpu)
 	a->inject.insn_len = a->interrupt.insn_len;
 }
 
+/* The APIC's or the PIC's next: acknowledged now, because now it is certain to be taken. */
+static void arm_apic_interrupt(struct vmm_vcpu *vcpu)
+{
+	struct vmm_vcpu_arch *a = &vcpu->arch;
+	int vector = vmm_apic_take_interrupt(vcpu);
+
+	if (vector < 0)
+		return;
+	a->interrupt.injected = true;
+	a->interrupt.soft = false;
+	a->interrupt.vector = vector;
+	a->stat.injections++;
+	arm_interrupt(vcpu);
+}
+
 void vmm_prepare_events(struct vmm_vcpu *vcpu)
 {
 	struct vmm_vcpu_arch *a = &vcpu->arch;
 
+	if (a->apic)
+		vmm_pv_eoi_sync(vcpu);
 	a->inject.type = VMM_EVENT_NONE;
 	a->inject_armed = VMM_EVENT_NONE;
 	if (a->exception.injected || a->exception.pending) {
@@ -224,11 +272,14 @@ void vmm_prepare_events(struct vmm_vcpu *vcpu)
 	} else if (a->interrupt.injected && vmm_intr_allowed(vcpu)) {
 		a->stat.injections++;
 		arm_interrupt(vcpu);
+	} else if (a->apic && !a->interrupt.injected && vmm_intr_allowed(vcpu)) {
+		arm_apic_interrupt(vcpu);
 	}
 	a->want_nmi_window = a->nmi_pending;
 	a->want_intr_window = a->user_wants_window ||
 		(a->interrupt.injected && a->inject_armed != VMM_EVENT_INTR &&
-		 a->inject_armed != VMM_EVENT_SOFT_INTR);
+		 a->inject_armed != VMM_EVENT_SOFT_INTR) ||
+		(a->apic && vmm_apic_has_interrupt(vcpu));
 	if (a->inject_armed)
 		trace_vmm_inject(vcpu);
 }
@@ -308,6 +359,8 @@ void vmm_get_vcpu_events(struct vmm_vcpu *vcpu, struct vmm_vcpu_events *ev)
 {
 	struct vmm_vcpu_arch *a = &vcpu->arch;
 
+	if (a->apic)
+		vmm_take_apic_nmis(vcpu);
 	regs_need(vcpu, VMM_G_INTR);
 	ev->flags = VMM_VCPUEVENT_VALID_NMI_PENDING | VMM_VCPUEVENT_VALID_SHADOW |
 		    VMM_VCPUEVENT_VALID_SMM;
@@ -395,6 +448,8 @@ int vmm_set_vcpu_events(struct vmm_vcpu *vcpu, const struct vmm_vcpu_events *ev)
 	a->nmi_injected = ev->nmi.injected;
 	if (ev->flags & VMM_VCPUEVENT_VALID_NMI_PENDING)
 		a->nmi_pending = min_t(u8, ev->nmi.pending, 2);
+	if ((ev->flags & VMM_VCPUEVENT_VALID_SIPI_VECTOR) && a->apic)
+		WRITE_ONCE(a->apic->sipi_vector, ev->sipi_vector);
 	if (ev->flags & VMM_VCPUEVENT_VALID_TRIPLE_FAULT) {
 		if (ev->triple_fault.pending)
 			vmm_request(vcpu, VMM_REQ_TRIPLE_FAULT);

@@ -13,7 +13,8 @@
 #include <linux/ratelimit.h>
 #include <asm/trapnr.h>
 
-#include <uapi/linux/vmm_para.h>
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
@@ -48,15 +49,6 @@ static int handle_nothing(struct vmm_vcpu *vcpu)
 	return VMM_RESUME;
 }
 
-/* Hypercalls answer in RAX; there is none that is offered (APM, SDM: none either). */
-static int handle_hypercall(struct vmm_vcpu *vcpu)
-{
-	vcpu->arch.gpr[GPR_RAX] = vcpu_cpl(vcpu) ? -VMM_EPERM : -VMM_ENOSYS;
-	if (!vcpu_is_64bit(vcpu))
-		vcpu->arch.gpr[GPR_RAX] = (u32)vcpu->arch.gpr[GPR_RAX];
-	return vmm_skip_insn(vcpu);
-}
-
 static int handle_exception(struct vmm_vcpu *vcpu)
 {
 	const struct vmm_exit *exit = &vcpu->arch.exit;
@@ -67,7 +59,7 @@ static int handle_exception(struct vmm_vcpu *vcpu)
 		return vmm_handle_debug_exception(vcpu);
 	case X86_TRAP_UD:
 		if (vmm_at_hypercall(vcpu))
-			return handle_hypercall(vcpu);
+			return vmm_handle_hypercall(vcpu);
 		vmm_inject_ud(vcpu);
 		return VMM_RESUME;
 	case X86_TRAP_PF: {
@@ -95,9 +87,18 @@ static int handle_hlt(struct vmm_vcpu *vcpu)
 	if (r <= 0)
 		return r;
 	vcpu->arch.stat.halt_exits++;
+	if (vcpu->arch.apic)
+		return vmm_halt(vcpu);
 	/* The APIC is user space's: so is the wait. */
 	vcpu->run->exit_reason = VMM_EXIT_HLT;
 	return VMM_TO_USER;
+}
+
+/* The CPU counted many in a row: the guest spins. */
+static int handle_pause(struct vmm_vcpu *vcpu)
+{
+	vmm_yield(vcpu);
+	return vmm_skip_insn(vcpu);
 }
 
 static int handle_window(struct vmm_vcpu *vcpu)
@@ -224,7 +225,7 @@ static int (* const handlers[VX_COUNT])(struct vmm_vcpu *vcpu) = {
 	[VX_EXCEPTION]		= handle_exception,
 	[VX_CPUID]		= vmm_handle_cpuid,
 	[VX_HLT]		= handle_hlt,
-	[VX_PAUSE]		= vmm_skip_insn,
+	[VX_PAUSE]		= handle_pause,
 	[VX_RDMSR]		= vmm_handle_rdmsr,
 	[VX_WRMSR]		= vmm_handle_wrmsr,
 	[VX_IO]			= vmm_handle_io,
@@ -236,7 +237,7 @@ static int (* const handlers[VX_COUNT])(struct vmm_vcpu *vcpu) = {
 	[VX_TRIPLE_FAULT]	= handle_triple_fault,
 	[VX_INIT]		= handle_nothing,
 	[VX_SMI]		= handle_nothing,
-	[VX_HYPERCALL]		= handle_hypercall,
+	[VX_HYPERCALL]		= vmm_handle_hypercall,
 	[VX_XSETBV]		= vmm_handle_xsetbv,
 	/* Caches are coherent with devices: there is nothing to write back for. */
 	[VX_WBINVD]		= vmm_skip_insn,

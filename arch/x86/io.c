@@ -16,6 +16,7 @@
 
 #include <emulate/emulate.h>
 #include <vmm/io_bus.h>
+#include <vmm/lapic.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
@@ -106,13 +107,28 @@ static bool answered(struct vmm_vcpu *vcpu, void *buf, unsigned int len)
 	return true;
 }
 
+/* The vCPU's own APIC is before all others. 0: answered in the kernel. */
+static int device_read(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *buf)
+{
+	if (vcpu->arch.apic && !vmm_apic_mmio_read(vcpu, gpa, len, buf))
+		return 0;
+	return vmm_bus_read(vcpu, VMM_BUS_MMIO, gpa, len, buf);
+}
+
+static int device_write(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *buf)
+{
+	if (vcpu->arch.apic && !vmm_apic_mmio_write(vcpu, gpa, len, buf))
+		return 0;
+	return vmm_bus_write(vcpu, VMM_BUS_MMIO, gpa, len, buf);
+}
+
 int vmm_mmio_read(struct vmm_vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len)
 {
 	while (len) {
 		unsigned int n = min(len, 8u);
 
 		if (!answered(vcpu, buf, n)) {
-			if (vmm_bus_read(vcpu, VMM_BUS_MMIO, gpa, n, buf)) {
+			if (device_read(vcpu, gpa, n, buf)) {
 				trace_vmm_mmio(vcpu, false, gpa, n, 0);
 				mmio_exit(vcpu, false, gpa, NULL, n);
 				return -EMU_IO;
@@ -138,7 +154,7 @@ int vmm_mmio_write(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, unsigned i
 
 	memcpy(&value, buf, min(len, 8u));
 	trace_vmm_mmio(vcpu, true, gpa, len, value);
-	if (len <= 8 && !vmm_bus_write(vcpu, VMM_BUS_MMIO, gpa, len, buf))
+	if (len <= 8 && !device_write(vcpu, gpa, len, buf))
 		return 0;
 	if (io->nr_frags == VMM_IO_FRAGS || io->data_len + len > sizeof(io->data))
 		return -EMU_UNHANDLED;

@@ -19,6 +19,8 @@
 #include <asm/msr.h>
 
 #include <vmm/cpufeature.h>
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
@@ -135,10 +137,10 @@ static int set_efer(struct vmm_vcpu *vcpu, u64 value, bool host)
 	return 0;
 }
 
-/* The APIC itself is user space's: it finds the value in the run page. */
+/* If the APIC is user space's, it finds the value in the run page. */
 static int set_apic_base(struct vmm_vcpu *vcpu, u64 value, bool host)
 {
-	u64 reserved = vcpu->arch.cpuid.gpa_reserved | 0x2ff;
+	u64 reserved = vcpu->arch.cpuid.gpa_reserved | 0x2ff, old;
 
 	if (!vmm_guest_has(vcpu, X86_FEATURE_X2APIC))
 		reserved |= X2APIC_ENABLE;
@@ -152,7 +154,10 @@ static int set_apic_base(struct vmm_vcpu *vcpu, u64 value, bool host)
 		      (!(vcpu->arch.apic_base & MSR_IA32_APICBASE_ENABLE) &&
 		       (value & X2APIC_ENABLE))))
 		return 1;
-	vcpu->arch.apic_base = value;
+	old = vcpu->arch.apic_base;
+	WRITE_ONCE(vcpu->arch.apic_base, value);
+	if (vcpu->arch.apic)
+		vmm_apic_base_changed(vcpu, old);
 	return 0;
 }
 
@@ -265,17 +270,6 @@ static int set_debugctl(struct vmm_vcpu *vcpu, u64 value)
 	return 0;
 }
 
-/*
- * Paravirtual MSRs whose features are not offered. A VMM may write the values
- * that mean "off", whether or not it looked at the features.
- */
-static int set_unoffered_pv(u32 msr, u64 value, bool host)
-{
-	if (!host)
-		return 1;
-	return value && !(msr == MSR_VMM_POLL_CONTROL && value == 1);
-}
-
 /* --- all of them --- */
 
 /* -1: not in this file. */
@@ -325,9 +319,13 @@ static int get_own_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 	case MSR_HWCR:
 		*value = a->hwcr;
 		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		*value = vmm_apic_get_deadline(vcpu);
+		return 0;
+	case APIC_BASE_MSR ... APIC_BASE_MSR + 0xff:
+		return vmm_apic_get_msr(vcpu, msr, value);
 	case MSR_VMM_ASYNC_PF_EN ... MSR_VMM_MIGRATION_CONTROL:
-		*value = 0;
-		return !host;
+		return vmm_pv_get_msr(vcpu, msr, value, host);
 	default:
 		return -1;
 	}
@@ -377,8 +375,13 @@ static int set_own_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 			return 1;
 		a->hwcr = value & (HWCR_MC_STATUS_WR_EN | HWCR_TSC_FREQ_SEL);
 		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		vmm_apic_set_deadline(vcpu, value);
+		return 0;
+	case APIC_BASE_MSR ... APIC_BASE_MSR + 0xff:
+		return vmm_apic_set_msr(vcpu, msr, value);
 	case MSR_VMM_ASYNC_PF_EN ... MSR_VMM_MIGRATION_CONTROL:
-		return set_unoffered_pv(msr, value, host);
+		return vmm_pv_set_msr(vcpu, msr, value, host);
 	default:
 		return -1;
 	}
@@ -532,7 +535,7 @@ void vmm_msr_reset(struct vmm_vcpu *vcpu)
 	struct vmm_vcpu_arch *a = &vcpu->arch;
 
 	a->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
-	if (!vcpu->id)
+	if (vmm_is_boot_cpu(vcpu))
 		a->apic_base |= MSR_IA32_APICBASE_BSP;
 	set_pat(vcpu, 0x0007040600070406ull);
 	a->misc_enable = MSR_IA32_MISC_ENABLE_FAST_STRING | MISC_ENABLE_NO_COUNTERS;
@@ -565,6 +568,7 @@ static const u32 state_msrs[] = {
 	MSR_MTRRdefType,
 	MSR_VMM_WALL_CLOCK, MSR_VMM_SYSTEM_TIME,
 	MSR_VMM_WALL_CLOCK_NEW, MSR_VMM_SYSTEM_TIME_NEW,
+	MSR_VMM_STEAL_TIME, MSR_VMM_PV_EOI_EN, MSR_VMM_POLL_CONTROL, MSR_IA32_TSC_DEADLINE,
 	/* the last ones may be missing */
 	MSR_TSC_AUX, MSR_IA32_SPEC_CTRL, MSR_IA32_ARCH_CAPABILITIES,
 };

@@ -21,6 +21,9 @@
 #include <asm/fpu/api.h>
 #include <asm/hw_breakpoint.h>
 
+#include <vmm/irqchip.h>
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
@@ -29,6 +32,37 @@
  * (TIF_NOTIFY_RESUME) waits for that return.
  */
 #define LOOP_WORK	(_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
+
+/* The local APIC's; none of them is ever set in a VM without. */
+static noinline int handle_apic_requests(struct vmm_vcpu *vcpu)
+{
+	struct vmm_lapic *apic = vcpu->arch.apic;
+
+	if (vmm_check_request(vcpu, VMM_REQ_NMI))
+		vmm_take_apic_nmis(vcpu);
+	if (vmm_check_request(vcpu, VMM_REQ_APIC))
+		vmm_apic_accept_events(vcpu);
+	if (vmm_check_request(vcpu, VMM_REQ_SCAN_IOAPIC)) {
+		vmm_pv_eoi_sync(vcpu);
+		bitmap_zero(apic->eoi_exit, VMM_NR_VECTORS);
+		vmm_ioapic_scan_vcpu(vcpu, apic->eoi_exit);
+	}
+	if (vmm_check_request(vcpu, VMM_REQ_IOAPIC_EOI_EXIT)) {
+		vcpu->run->exit_reason = VMM_EXIT_IOAPIC_EOI;
+		vcpu->run->eoi.vector = apic->ioapic_eoi;
+		return VMM_TO_USER;
+	}
+	if (vmm_check_request(vcpu, VMM_REQ_WAIT))
+		return vmm_wait(vcpu);
+	return VMM_RESUME;
+}
+
+static noinline int handle_arch_requests(struct vmm_vcpu *vcpu)
+{
+	if (vmm_check_request(vcpu, VMM_REQ_STEAL_TIME))
+		vmm_pv_update_steal_time(vcpu);
+	return vcpu->arch.apic ? handle_apic_requests(vcpu) : VMM_RESUME;
+}
 
 static int handle_requests(struct vmm_vcpu *vcpu)
 {
@@ -39,6 +73,13 @@ static int handle_requests(struct vmm_vcpu *vcpu)
 	if (vmm_check_request(vcpu, VMM_REQ_TRIPLE_FAULT)) {
 		vcpu->run->exit_reason = VMM_EXIT_SHUTDOWN;
 		return VMM_TO_USER;
+	}
+	if (READ_ONCE(vcpu->requests) >> VMM_REQ_ARCH) {
+		int r = handle_arch_requests(vcpu);
+
+		/* One that waits takes no events; it comes here again. */
+		if (r <= 0 || test_bit(VMM_REQ_WAIT, &vcpu->requests))
+			return r;
 	}
 	if (vmm_check_request(vcpu, VMM_REQ_EVENT))
 		vmm_prepare_events(vcpu);
@@ -177,7 +218,9 @@ static void fill_run(struct vmm_vcpu *vcpu)
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = vcpu->arch.cr8;
 	run->apic_base = vcpu->arch.apic_base;
-	run->ready_for_interrupt_injection = vmm_ready_for_interrupt(vcpu);
+	/* Where the PIC is ours too, nobody asks. */
+	run->ready_for_interrupt_injection =
+		vcpu->vm->arch.irqchip_mode == VMM_IRQCHIP_KERNEL || vmm_ready_for_interrupt(vcpu);
 }
 
 /* Everything between the guest's FPU state going in and coming out. */
@@ -191,7 +234,8 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 	if (unlikely(READ_ONCE(run->vmm_valid_regs) || READ_ONCE(run->vmm_dirty_regs)))
 		return -EINVAL;		/* no register is synchronized through the run page */
 	cr8 = READ_ONCE(run->cr8);
-	if (unlikely(cr8 != vcpu->arch.cr8) && vmm_set_cr8(vcpu, cr8))
+	/* The TPR of an APIC of ours is not user space's. */
+	if (unlikely(cr8 != vcpu->arch.cr8) && !vcpu->arch.apic && vmm_set_cr8(vcpu, cr8))
 		return -EINVAL;
 	if (vcpu->arch.io.wait) {
 		r = vmm_complete_io(vcpu);
@@ -213,7 +257,8 @@ static int run_loaded(struct vmm_vcpu *vcpu)
  * @vcpu: the vCPU
  *
  * Context: vcpu->mutex held; sleeps. Return: 0 with run->exit_reason filled in;
- * -EINTR (signal, immediate_exit; exit_reason is INTR), -EFAULT (the host
+ * -EINTR (signal, immediate_exit; exit_reason is INTR), -EAGAIN (an INIT or SIPI
+ * reached a vCPU that was not initialized; exit_reason is INTR), -EFAULT (the host
  * mapping forbids an access of the guest), -ENOMEM, -EIO (the VM is dead),
  * -EINVAL (run page fields).
  */
@@ -221,6 +266,8 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 {
 	int r;
 
+	if (unlikely(rcu_access_pointer(vcpu->pid) != task_pid(current)))
+		vmm_vcpu_set_thread(vcpu);
 	vcpu_load(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	vmm_fpu_load_guest(vcpu);
@@ -229,7 +276,7 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 		vmm_debug_run_begin(vcpu);
 
 	r = run_loaded(vcpu);
-	if (r == -EINTR)
+	if (r == -EINTR || r == -EAGAIN)
 		vcpu->run->exit_reason = VMM_EXIT_INTR;
 	if (unlikely(vcpu->arch.guest_debug))
 		vmm_debug_run_end(vcpu);

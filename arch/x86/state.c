@@ -13,6 +13,8 @@
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
 
+#include <vmm/lapic.h>
+#include <vmm/pv.h>
 #include <vmm/x86.h>
 
 #define CR0_BITS	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET |	\
@@ -184,6 +186,8 @@ static int set_common(struct vmm_vcpu *vcpu, const struct vmm_sregs2 *s)
 	a->cr2 = s->cr2;
 	a->cr3 = s->cr3;
 	a->cr4 = s->cr4;
+	if (a->apic)
+		vmm_apic_set_tpr(vcpu, s->cr8 << 4 | (apic_get(a->apic, APIC_TASKPRI) & 0xf));
 	a->cr8 = s->cr8;
 	a->efer = s->efer;
 	regs_dirty(vcpu, VMM_G_CR0 | VMM_G_CR3 | VMM_G_CR4 | VMM_G_EFER);
@@ -322,23 +326,18 @@ static long set_debugregs(struct vmm_vcpu *vcpu, void __user *arg)
 
 static long get_mp_state(struct vmm_vcpu *vcpu, void __user *arg)
 {
-	struct vmm_mp_state state = { .mp_state = vcpu->arch.mp_state };
+	struct vmm_mp_state state = { .mp_state = vmm_get_mp_state(vcpu) };
 
 	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
 }
 
-/* Without a local APIC of ours it is user space that starts and stops vCPUs. */
 static long set_mp_state(struct vmm_vcpu *vcpu, void __user *arg)
 {
 	struct vmm_mp_state state;
 
 	if (copy_from_user(&state, arg, sizeof(state)))
 		return -EFAULT;
-	if (state.mp_state != VMM_MP_STATE_RUNNABLE)
-		return -EINVAL;
-	vcpu->arch.mp_state = state.mp_state;
-	vmm_request(vcpu, VMM_REQ_EVENT);
-	return 0;
+	return vmm_set_mp_state(vcpu, state.mp_state);
 }
 
 /**
@@ -448,6 +447,9 @@ void vmm_vcpu_reset(struct vmm_vcpu *vcpu, bool init)
 		vmm_msr_reset(vcpu);
 		vmm_fpu_reset(vcpu);
 	}
+	vmm_pv_reset(vcpu);
+	if (vcpu->arch.apic)
+		vmm_apic_reset(vcpu, init);
 	vmm_xstate_update(vcpu);
 	vmm_update_dr7(vcpu);
 	vmm_call(vcpu_reset)(vcpu, init);

@@ -93,6 +93,16 @@
 #define vmm_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
 #endif
 
+/* hrtimer_init() and the assignment of the callback became one. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define vmm_hrtimer_setup(timer, fn, clock, mode)	hrtimer_setup(timer, fn, clock, mode)
+#else
+#define vmm_hrtimer_setup(timer, fn, clock, mode)	do {	\
+	hrtimer_init(timer, clock, mode);			\
+	(timer)->function = fn;					\
+} while (0)
+#endif
+
 /* A signal may end the wait for a page; NUMA hinting faults must be resolved. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #define VMM_FOLL_FLAGS	(FOLL_HWPOISON | FOLL_INTERRUPTIBLE | FOLL_HONOR_NUMA_FAULT)

@@ -60,10 +60,10 @@ static inline bool vmm_bus_listens(struct vmm_vcpu *vcpu, unsigned int bus, gpa_
 	return rcu_access_pointer(vcpu->vm->bus[bus]) && __vmm_bus_listens(vcpu, bus, addr, len);
 }
 
-/* slots_lock held; -ENOMEM. Both wait for a grace period, unless the bus was empty. */
+/* slots_lock held. Both wait for a grace period, unless the bus was empty. add: 0, -ENOMEM. */
 int vmm_bus_add(struct vmm_vm *vm, unsigned int bus, gpa_t addr, unsigned int len,
 		struct vmm_io_device *dev);
-int vmm_bus_remove(struct vmm_vm *vm, unsigned int bus, struct vmm_io_device *dev);
+void vmm_bus_remove(struct vmm_vm *vm, unsigned int bus, struct vmm_io_device *dev);
 int vmm_bus_init(struct vmm_vm *vm);
 void vmm_bus_destroy(struct vmm_vm *vm);
 

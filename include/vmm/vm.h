@@ -17,6 +17,7 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/refcount.h>
 #include <linux/signal_types.h>
 #include <linux/srcu.h>
@@ -34,8 +35,11 @@
 /* Pages of the vCPU mapping: the run structure, PIO data, the coalesced ring. */
 #define VMM_VCPU_PAGES		3
 #define VMM_PIO_PAGE		1
+#define VMM_RUN_PAGES		2	/* those of the vCPU's own: the ring is the VM's */
 
 struct vmm_io_bus;
+struct vmm_irqs;
+struct vmm_coalesced;
 
 struct vmm_vm {
 	struct mm_struct *mm;			/* I: the creator's */
@@ -59,7 +63,10 @@ struct vmm_vm {
 
 	struct vmm_io_bus __rcu *bus[2];	/* S, srcu: PIO and MMIO listeners */
 	struct list_head ioeventfds;		/* S */
+	struct vmm_coalesced *coalesced;	/* I: see coalesced.c */
+	struct vmm_irqs *irqs;			/* V, once; A: see irq.h */
 
+	unsigned int last_yield;		/* A: see yield.c */
 	atomic64_t tlb_gen;			/* A: see vmm_flush_remote_tlbs() */
 	refcount_t users;			/* A: VM fd, vCPU fds */
 	bool dead;				/* A: vmm_vm_kill() */
@@ -89,8 +96,11 @@ struct vmm_vcpu {
 	unsigned long requests;			/* A: bitmap of VMM_REQ_* */
 	u64 tlb_gen;				/* R: vm->tlb_gen seen at entry */
 	struct mutex mutex;
-	struct vmm_run *run;			/* I: VMM_VCPU_PAGES shared with user space: fetch once */
+	struct vmm_run *run;			/* I: VMM_RUN_PAGES shared with user space: fetch once */
+	struct rcuwait wait;			/* A: RUN has nothing to do and sleeps */
 	struct preempt_notifier notifier;	/* R */
+	struct pid __rcu *pid;			/* R, RCU: the thread that ran it last */
+	bool preempted;				/* A: it lost its CPU while it was running */
 	sigset_t sigset;			/* R */
 	bool sigset_active;			/* R */
 	int srcu_idx;				/* R: while in the run loop, outside the guest */
@@ -127,6 +137,8 @@ void vcpu_load(struct vmm_vcpu *vcpu);
 void vcpu_put(struct vmm_vcpu *vcpu);
 /* Make a vCPU look at its requests: IPI if it is in the guest. Any context. */
 void vmm_vcpu_kick(struct vmm_vcpu *vcpu);
+/* The same, and end its wait if it waits for something to do. Any context. */
+void vmm_vcpu_notify(struct vmm_vcpu *vcpu);
 static inline void vmm_request(struct vmm_vcpu *vcpu, unsigned int req)
 {
 	/* Pairs with the barrier between mode = IN_GUEST and the test of requests. */
@@ -153,6 +165,11 @@ static inline bool vmm_check_request(struct vmm_vcpu *vcpu, unsigned int req)
  */
 void vmm_flush_remote_tlbs(struct vmm_vm *vm);
 
+/* --- virt/yield.c --- */
+void vmm_vcpu_set_thread(struct vmm_vcpu *vcpu);
+void vmm_yield_to(struct vmm_vcpu *self, struct vmm_vcpu *target);
+void vmm_yield(struct vmm_vcpu *self);
+
 #define vmm_for_each_vcpu(i, vcpu, vm)	xa_for_each(&(vm)->vcpus, i, vcpu)
 
 /* --- hardware enabling, virt/main.c --- */
@@ -174,6 +191,7 @@ void vmm_arch_vm_destroy(struct vmm_vm *vm);
 long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg);
 int vmm_arch_vcpu_precreate(struct vmm_vm *vm, unsigned int id);
 int vmm_arch_vcpu_init(struct vmm_vcpu *vcpu);		/* not yet visible */
+void vmm_arch_vcpu_published(struct vmm_vcpu *vcpu);	/* vm->lock held */
 void vmm_arch_vcpu_destroy(struct vmm_vcpu *vcpu);
 long vmm_arch_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long arg);
 void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu);	/* preemption off */

@@ -202,6 +202,16 @@ struct vmm_vcpu_arch {
 	bool guest_tf;				/* RFLAGS.TF as the guest has it, while stepped */
 
 	hpa_t tdp_root;				/* VMM_G_ROOT */
+	struct vmm_lapic *apic;			/* I: NULL if APICs are user space's */
+	struct {				/* see pv.c */
+		u64 eoi_msr;
+		bool eoi_armed;			/* the guest may end its interrupt in memory */
+		bool unhalted;			/* A: the next HLT ends at once */
+		u64 steal_msr;
+		u64 run_delay;			/* of the thread, as told to the guest */
+		u64 poll_control;
+	} pv;
+	unsigned int halt_poll_ns;		/* see halt.c */
 	struct vmm_io_pending io;
 	struct emu_ctxt *emu;			/* allocated at first use */
 	struct tdp_vcpu_cache *tdp_cache;	/* pages for tables, see tdp.c */
@@ -215,16 +225,33 @@ struct vmm_vcpu_arch {
 	} stat;
 };
 
+/* Who has the interrupt controllers. */
+enum {
+	VMM_IRQCHIP_NONE,		/* user space, all of them */
+	VMM_IRQCHIP_SPLIT,		/* local APICs here, PIC and I/O APIC in user space */
+	VMM_IRQCHIP_KERNEL,
+};
+
 struct tdp_root;
+struct vmm_apic_map;
+struct vmm_irqchips;
 
 struct vmm_vm_arch {
 	struct tdp_root *root;		/* I: one tree for all vCPUs */
+	u8 irqchip_mode;		/* V; no vCPU exists when it is set: VMM_IRQCHIP_* */
+	struct mutex apic_map_lock;	/* innermost mutex: makes apic_map */
+	struct vmm_apic_map __rcu *apic_map;	/* apic_map_lock, RCU; NULL: look at all vCPUs */
 	u64 tss_addr, identity_map_addr;	/* V: stored; no use with unrestricted guests */
 	u64 disabled_quirks;		/* V */
 	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_* */
 	bool exception_payload;		/* V */
 	bool triple_fault_event;	/* V */
 	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_* */
+	bool x2apic_32bit_ids;		/* V: VMM_X2APIC_API_*, read without */
+	bool x2apic_no_broadcast_quirk;	/* V: the same */
+	u32 boot_cpu_id;		/* V, immutable once vCPUs exist */
+	u32 split_reserved_routes;	/* V, as irqchip_mode: GSIs of user space's I/O APIC */
+	struct vmm_irqchips *irqchips;	/* V, once, before vCPUs exist; NULL: none */
 
 	/* TSC and the paravirtual clock, see clock.c */
 	raw_spinlock_t clock_lock;

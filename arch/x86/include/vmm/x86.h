@@ -43,6 +43,7 @@ void vmm_prepare_events(struct vmm_vcpu *vcpu);
 void vmm_disarm_events(struct vmm_vcpu *vcpu);
 int vmm_queue_interrupt(struct vmm_vcpu *vcpu, u32 vector);	/* VMM_INTERRUPT */
 void vmm_queue_nmi(struct vmm_vcpu *vcpu);
+void vmm_take_apic_nmis(struct vmm_vcpu *vcpu);		/* VMM_REQ_NMI */
 bool vmm_ready_for_interrupt(struct vmm_vcpu *vcpu);	/* user space may inject one */
 bool vmm_intr_allowed(struct vmm_vcpu *vcpu);
 bool vmm_nmi_allowed(struct vmm_vcpu *vcpu);
