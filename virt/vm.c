@@ -20,6 +20,7 @@
 
 #include <vmm/backend.h>
 #include <vmm/io_bus.h>
+#include <vmm/stats.h>
 #include <vmm/vm.h>
 
 void vmm_vm_kill(struct vmm_vm *vm, const char *why)
@@ -44,6 +45,7 @@ static void vm_destroy(struct vmm_vm *vm)
 	struct mm_struct *mm = vm->mm;
 	unsigned long i;
 
+	vmm_stats_vm_remove(vm);
 	vmm_notifier_unregister(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_vcpu_destroy(vcpu);
@@ -80,6 +82,7 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	atomic64_set(&vm->tlb_gen, 1);
 	vm->backend = vmm_backend;
 	vm->mm = current->mm;
+	vm->pid = current->tgid;
 	mmgrab(vm->mm);
 
 	r = init_srcu_struct(&vm->srcu);
@@ -95,8 +98,10 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	if (r)
 		goto err_bus;
 	r = vmm_notifier_register(vm);
-	if (!r)
+	if (!r) {
+		vmm_stats_vm_add(vm);
 		return 0;
+	}
 	vmm_arch_vm_destroy(vm);
 err_bus:
 	vmm_bus_destroy(vm);
@@ -173,6 +178,7 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_ENABLE_CAP:
 	case VMM_CAP_ENABLE_CAP_VM:
 	case VMM_CAP_FAIL_ENTRY_EXPLAIN:
+	case VMM_CAP_BINARY_STATS_FD:
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
@@ -234,6 +240,8 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return get_dirty_log(vm, argp);
 	case VMM_IOEVENTFD:
 		return ioeventfd(vm, argp);
+	case VMM_GET_STATS_FD:
+		return vmm_vm_stats_fd(vm);
 	default:
 		return vmm_arch_vm_ioctl(vm, nr, arg);
 	}
