@@ -41,7 +41,7 @@ compile_commands.json: modules ## what clangd and other code readers want
 	mv $@.tmp $@
 
 ## Install
-.PHONY: install
+.PHONY: install package
 install: modules ## the modules, the udev rule and the module options (as root)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
 		CONFIG_MODULE_SIG_ALL= modules_install
@@ -49,8 +49,11 @@ install: modules ## the modules, the udev rule and the module options (as root)
 	install -D -m 644 packaging/vmm.conf $(DESTDIR)/usr/lib/modprobe.d/vmm.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/vmm.h include/uapi/linux/vmm_para.h
 
+package: python ## the Debian packages vmm-dkms and vmm-tools, in build/
+	tools/testing/lab/test-package build build
+
 ## Run and test, on an emulated host (no virtualization hardware is needed)
-.PHONY: run test test-long test-debug check fuzz coverage lab
+.PHONY: run test test-long test-debug test-package check fuzz coverage lab
 run: $(if $(HOST),modules) python ## boot Linux in QEMU on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
 ifdef HOST
 	$(LAB) guest build/guest
@@ -75,6 +78,9 @@ coverage: ## which lines of the emulator its tests in user space reach
 test-debug: python ## the AMD tests on a kernel with KASAN, lockdep and the like
 	tools/testing/lab/run-tests debug $(SUITES)
 
+test-package: python ## the Debian package's life in a fresh system, and its modules (as root)
+	tools/testing/lab/test-package
+
 check: python ## compiler warnings, sparse and shellcheck; boots nothing
 	tools/testing/lab/run-checks
 
@@ -83,7 +89,10 @@ lab: python ## a shell on an emulated host, or CMD='...' (HOST=amd|intel, ARGS='
 	$(LAB) $(if $(CMD),run,shell) $(if $(HOST),--cpu-vendor $(HOST)) $(ARGS) $(if $(CMD),-- sh -c "$$CMD")
 
 ## Other
-.PHONY: clean help kernel-headers python
+.PHONY: clean help htmldocs kernel-headers python
+htmldocs: python ## the documentation as HTML, in build/html
+	tools/testing/lab/htmldocs build/html
+
 clean: ## remove what was built here (the lab's cache stays)
 	[ ! -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	for dir in $(wildcard $(SAMPLES) $(SELFTESTS) $(TOOLS)); do \

@@ -24,6 +24,7 @@
 #include <vmm/backend.h>
 #include <vmm/compat.h>
 #include <vmm/irq.h>
+#include <vmm/stats.h>
 #include <vmm/vm.h>
 
 static bool kvm_node;
@@ -293,6 +294,7 @@ int vmm_backend_register(struct vmm_backend *b)
 	update_static_calls(b);
 	vmm_backend = b;
 	dev_fops.owner = vmm_vm_fops.owner = vmm_vcpu_fops.owner = b->owner;
+	vmm_stats_fops.owner = b->owner;
 	r = vmm_arch_backend_register(b);
 	if (r)
 		goto out_clear;
@@ -343,6 +345,7 @@ static int __init vmm_init(void)
 	 * code, which is a lot to ask of all CPUs for an empty list less.
 	 */
 	preempt_notifier_inc();
+	vmm_stats_init();
 	return 0;
 err_irqfd:
 	vmm_irqfd_exit();
@@ -354,6 +357,7 @@ module_init(vmm_init);
 
 static void __exit vmm_exit(void)
 {
+	vmm_stats_exit();
 	vmm_notifier_sync();
 	vmm_arch_exit();
 	vmm_irqfd_exit();

@@ -26,6 +26,7 @@
 
 #include <vmm/backend.h>
 #include <vmm/coalesced.h>
+#include <vmm/stats.h>
 #include <vmm/vm.h>
 
 /* --- binding to a CPU --- */
@@ -236,6 +237,9 @@ static long vcpu_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		break;
 	case VMM_SET_SIGNAL_MASK:
 		r = set_signal_mask(vcpu, (void __user *)arg);
+		break;
+	case VMM_GET_STATS_FD:
+		r = vmm_vcpu_stats_fd(vcpu);
 		break;
 	default:
 		r = vmm_arch_vcpu_ioctl(vcpu, nr, arg);

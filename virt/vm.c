@@ -22,6 +22,7 @@
 #include <vmm/coalesced.h>
 #include <vmm/io_bus.h>
 #include <vmm/irq.h>
+#include <vmm/stats.h>
 #include <vmm/vm.h>
 
 void vmm_vm_kill(struct vmm_vm *vm, const char *why)
@@ -48,6 +49,7 @@ static void vm_destroy(struct vmm_vm *vm)
 
 	vmm_irqfd_shutdown(vm);
 	vmm_arch_irq_shutdown(vm);
+	vmm_stats_vm_remove(vm);
 	vmm_notifier_unregister(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_vcpu_destroy(vcpu);
@@ -86,6 +88,7 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	atomic64_set(&vm->tlb_gen, 1);
 	vm->backend = vmm_backend;
 	vm->mm = current->mm;
+	vm->pid = current->tgid;
 	mmgrab(vm->mm);
 
 	r = init_srcu_struct(&vm->srcu);
@@ -104,8 +107,10 @@ static int vm_init(struct vmm_vm *vm, unsigned long type)
 	if (r)
 		goto err_coalesced;
 	r = vmm_notifier_register(vm);
-	if (!r)
+	if (!r) {
+		vmm_stats_vm_add(vm);
 		return 0;
+	}
 	vmm_arch_vm_destroy(vm);
 err_coalesced:
 	vmm_coalesced_destroy(vm);
@@ -189,6 +194,7 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_ENABLE_CAP:
 	case VMM_CAP_ENABLE_CAP_VM:
 	case VMM_CAP_FAIL_ENTRY_EXPLAIN:
+	case VMM_CAP_BINARY_STATS_FD:
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
@@ -264,6 +270,8 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return vmm_signal_msi(vm, argp);
 	case VMM_IRQFD:
 		return vmm_irqfd(vm, argp);
+	case VMM_GET_STATS_FD:
+		return vmm_vm_stats_fd(vm);
 	default:
 		return vmm_arch_vm_ioctl(vm, nr, arg);
 	}

@@ -125,7 +125,6 @@ static int handle_tdp_fault(struct vmm_vcpu *vcpu)
 	const struct vmm_exit *exit = &vcpu->arch.exit;
 	int r;
 
-	vcpu->arch.stat.tdp_faults++;
 	trace_vmm_fault(vcpu);
 	r = tdp_fault(vcpu, exit->fault.gpa, exit->fault.access, exit->fault.present);
 	if (likely(r == TDP_RESUME))
@@ -260,8 +259,10 @@ static int (* const handlers[VX_COUNT])(struct vmm_vcpu *vcpu) = {
 
 int vmm_handle_exit(struct vmm_vcpu *vcpu)
 {
+	/* Of the backend's tables, not of the guest's choice: always in bounds. */
 	unsigned int reason = vcpu->arch.exit.reason;
 
+	vcpu->arch.stat.exit[reason]++;
 	/* Direct calls for what most exits are: an indirect one costs a retpoline. */
 	switch (reason) {
 	case VX_INTERRUPT:
@@ -279,7 +280,5 @@ int vmm_handle_exit(struct vmm_vcpu *vcpu)
 	case VX_HLT:
 		return handle_hlt(vcpu);
 	}
-	if (unlikely(reason >= VX_COUNT))
-		return handle_unknown(vcpu);
 	return handlers[reason](vcpu);
 }

@@ -155,7 +155,6 @@ static __always_inline int enter(struct vmm_vcpu *vcpu)
 	vmm_xstate_load_host(vcpu);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
-	vcpu->arch.stat.exits++;
 out:
 	WRITE_ONCE(vcpu->mode, VMM_OUTSIDE_GUEST);
 	smp_wmb();

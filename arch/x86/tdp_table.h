@@ -38,9 +38,11 @@ enum tdp_memtype { TDP_WB, TDP_WC, TDP_UC, TDP_NR_MEMTYPES };
  * @table: all bits, but for the address, of an entry that points to a table
  * @leaf: bits that every leaf has: present or readable, for user accesses
  * @write: leaf may be written
- * @exec, @noexec: set in a leaf that may be executed, that may not
+ * @exec: set in a leaf that may be executed
+ * @noexec: set in one that may not
  * @large: leaf at level 2 or 3
- * @accessed, @dirty: set by the CPU where it does that (backend's tdp_ad)
+ * @accessed: set by the CPU where it does that (backend's tdp_ad)
+ * @dirty: the same
  * @memtype: cacheability of a leaf, by enum tdp_memtype
  * @host_levels: the CPU walks as many levels as the host's own tables have
  */
@@ -166,6 +168,7 @@ struct tdp_iter {
 	int level;
 	gfn_t gfn;
 
+	/* private: where the walk is */
 	gfn_t next, end;
 	int depth;
 	const struct tdp_root *root;

@@ -115,8 +115,8 @@ enum vmm_backend_cap {
  * @tdp: the format of second-level page tables (&tdp_format_npt, &tdp_format_ept)
  * @tdp_max_level: 2 = 2 MiB leaves, 3 = 1 GiB leaves
  * @tdp_ad: the CPU sets accessed and dirty bits in second-level tables
- * @max_tsc_ratio, @tsc_frac_bits: TSC scaling's fixed-point format
- * @cpu_check: is this CPU usable? logs why not; called on each CPU, 0 or -ENODEV
+ * @tsc_frac_bits: TSC scaling's fixed-point format: bits below the point
+ * @max_tsc_ratio: the largest ratio in that format
  */
 struct vmm_backend {
 	const char *name;
@@ -129,6 +129,7 @@ struct vmm_backend {
 	bool tdp_ad;
 	u8 tsc_frac_bits;
 	u64 max_tsc_ratio;
+	/* private: the operations, described in VMM_BACKEND_OPS */
 #define VMM_OP_FIELD(ret, name, args) ret (*name) args;
 	VMM_BACKEND_OPS(VMM_OP_FIELD, VMM_OP_FIELD)
 #undef VMM_OP_FIELD

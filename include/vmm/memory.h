@@ -30,23 +30,34 @@ typedef u64 hpa_t;
 /**
  * struct vmm_memslot - one range of guest physical memory; never changes once
  *			published: a change publishes a new one
+ * @base: its first guest frame
+ * @npages: how many
+ * @hva: what backs them, in vm->mm
+ * @flags: VMM_MEM_*
+ * @id: user space's number for it
+ * @space: the address space it is in
+ * @dirty: bitmap, or NULL; bits A; shared by successors
+ * @hva_node: M: in vm->hva_tree
  */
 struct vmm_memslot {
 	gfn_t base;
 	unsigned long npages;
 	hva_t hva;
-	u32 flags;			/* VMM_MEM_* */
+	u32 flags;
 	u16 id;
 	u16 space;
-	unsigned long *dirty;		/* bitmap, or NULL; bits A; shared by successors */
-	struct interval_tree_node hva_node;	/* M: in vm->hva_tree */
+	unsigned long *dirty;
+	struct interval_tree_node hva_node;
 };
 
 /**
  * struct vmm_memslots - the slots of one address space, one generation
  * @gen: differs for each generation of a VM; 0 is never used
+ * @nr: of slots
  * @retired: S: in vm->slot_garbage, when a successor is published
- * @old_slot, @old_dirty: S: what the change to the successor made obsolete
+ * @old_slot: S: what the change to the successor made obsolete
+ * @old_dirty: S: the same, a bitmap
+ * @slot: sorted by base, disjoint
  */
 struct vmm_memslots {
 	u64 gen;
@@ -54,7 +65,7 @@ struct vmm_memslots {
 	struct list_head retired;
 	struct vmm_memslot *old_slot;
 	unsigned long *old_dirty;
-	struct vmm_memslot *slot[];	/* sorted by base, disjoint */
+	struct vmm_memslot *slot[];
 };
 
 /* A vCPU's last hit. */

@@ -43,6 +43,8 @@ struct vmm_coalesced;
 
 struct vmm_vm {
 	struct mm_struct *mm;			/* I: the creator's */
+	pid_t pid;				/* I: the creator's, for people */
+	struct dentry *debugfs;			/* I: see stats.c */
 	struct mutex lock;			/* outermost */
 	struct mutex slots_lock;
 	struct srcu_struct srcu;		/* readers of slots, io buses */
@@ -116,6 +118,7 @@ void vmm_vm_get(struct vmm_vm *vm);
 void vmm_vm_put(struct vmm_vm *vm);
 /**
  * vmm_vm_kill() - end one VM whose state can no longer be trusted
+ * @vm: the VM
  * @why: what happened; logged once with the VM's pid
  *
  * Every RUN and ioctl on it answers -EIO from now on. Any context.
@@ -157,6 +160,7 @@ static inline bool vmm_check_request(struct vmm_vcpu *vcpu, unsigned int req)
 
 /**
  * vmm_flush_remote_tlbs() - after second-level entries were made stricter
+ * @vm: the VM
  *
  * Bumps vm->tlb_gen and, with wait, interrupts every vCPU that is in the
  * guest at this moment and returns when all have left it; each flushes before
@@ -176,7 +180,7 @@ void vmm_yield(struct vmm_vcpu *self);
 int vmm_hw_get(void);		/* first VM: extensions on, on all CPUs; may sleep */
 void vmm_hw_put(void);
 /* Their .owner is the vendor module: an open fd pins it. */
-extern struct file_operations vmm_vm_fops, vmm_vcpu_fops;
+extern struct file_operations vmm_vm_fops, vmm_vcpu_fops, vmm_stats_fops;
 
 /* --- the architecture's half: arch/x86/ --- */
 int vmm_arch_init(void);

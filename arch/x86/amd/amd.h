@@ -104,7 +104,7 @@ struct svm_cpu {
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 
-/**
+/*
  * struct svm_vcpu - a vCPU with its control block
  * @cpu: of the CPU that it is loaded on
  * @asid_gen: generation of the ASID in the control block; 0 none

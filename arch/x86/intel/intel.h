@@ -17,7 +17,7 @@
 #define INTEL_CTL2_XSAVES	VMCS_CONTROL_BIT(XSAVES)
 #define INTEL_REVISION_MASK	0x7fffffffu
 
-/**
+/*
  * struct intel_caps - what this CPU's capability MSRs allow, adjusted: the
  *		       controls as used by vmm (must-be-one bits included)
  * @low, @high: bits that must be, and that may be, one, per group of controls

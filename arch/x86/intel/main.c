@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "vmm-intel: " fmt
 
 #include <linux/module.h>
+#include <asm/cpu_device_id.h>
 
 #include "intel.h"
 
@@ -104,6 +105,13 @@ static void __exit intel_exit(void)
 	intel_mitigations_teardown();
 	intel_enable_teardown();
 }
+
+/* Loads the module on CPUs with VT-x. */
+static const struct x86_cpu_id intel_cpu_ids[] = {
+	X86_MATCH_FEATURE(X86_FEATURE_VMX, NULL),
+	{}
+};
+MODULE_DEVICE_TABLE(x86cpu, intel_cpu_ids);
 
 module_init(intel_init);
 module_exit(intel_exit);

@@ -186,7 +186,7 @@ struct vmm_dtable {
 	__u16 padding[3];
 };
 
-/**
+/*
  * struct vmm_sregs - special registers: VMM_GET_SREGS, VMM_SET_SREGS
  * @interrupt_bitmap: at most one bit: an external interrupt that was accepted
  *	but not delivered yet
@@ -201,7 +201,7 @@ struct vmm_sregs {
 	__u64 interrupt_bitmap[(VMM_NR_INTERRUPTS + 63) / 64];
 };
 
-/**
+/*
  * struct vmm_sregs2 - as struct vmm_sregs, with the PDPTEs of PAE paging and
  *	without the interrupt, which VMM_SET_VCPU_EVENTS carries
  * @flags: VMM_SREGS2_FLAGS_PDPTRS_VALID
@@ -253,7 +253,7 @@ struct vmm_xcr {
 	__u64 value;
 };
 
-/**
+/*
  * struct vmm_xcrs - extended control registers: VMM_GET_XCRS, VMM_SET_XCRS
  * @nr_xcrs: entries in use; only XCR0 exists
  * @flags: 0
@@ -626,7 +626,7 @@ struct vmm_signal_mask {
 /* ------------------------------------------------------------------------ */
 /* CPUID and MSRs                                                           */
 
-/**
+/*
  * struct vmm_cpuid_entry2 - one leaf, or one subleaf
  * @flags: VMM_CPUID_FLAG_SIGNIFCANT_INDEX: @index counts (sic: KVM's spelling)
  */
@@ -645,7 +645,7 @@ struct vmm_cpuid_entry2 {
 #define VMM_CPUID_FLAG_STATEFUL_FUNC	(1 << 1)	/* obsolete */
 #define VMM_CPUID_FLAG_STATE_READ_NEXT	(1 << 2)	/* obsolete */
 
-/**
+/*
  * struct vmm_cpuid2 - a list of leaves
  * @nent: [in/out] room in @entries; on return how many were written. E2BIG when
  *	the room is too small
@@ -662,7 +662,7 @@ struct vmm_msr_entry {
 	__u64 data;
 };
 
-/**
+/*
  * struct vmm_msrs - VMM_GET_MSRS, VMM_SET_MSRS: they return how many entries
  *	were done; the entry after those is the one that was refused
  */
@@ -672,7 +672,7 @@ struct vmm_msrs {
 	struct vmm_msr_entry entries[];
 };
 
-/**
+/*
  * struct vmm_msr_list - which MSRs exist
  * @nmsrs: [in/out] room, then the number there is; E2BIG when the room is less
  */
@@ -886,7 +886,7 @@ struct vmm_msi {
 #define VMM_IRQFD_FLAG_DEASSIGN		(1 << 0)
 #define VMM_IRQFD_FLAG_RESAMPLE		(1 << 1)
 
-/**
+/*
  * struct vmm_irqfd - VMM_IRQFD: an eventfd that raises @gsi
  * @resamplefd: with VMM_IRQFD_FLAG_RESAMPLE: signalled at the guest's EOI
  */
@@ -958,7 +958,7 @@ struct vmm_vapic_addr {
 #define VMM_IOEVENTFD_FLAG_PIO		(1 << 1)
 #define VMM_IOEVENTFD_FLAG_DEASSIGN	(1 << 2)
 
-/**
+/*
  * struct vmm_ioeventfd - VMM_IOEVENTFD: a guest write signals an eventfd
  * @datamatch: the value to match, with VMM_IOEVENTFD_FLAG_DATAMATCH
  * @addr: port or guest physical address
@@ -1009,7 +1009,7 @@ struct vmm_coalesced_mmio_ring {
 #define VMM_CLOCK_REALTIME		(1 << 2)
 #define VMM_CLOCK_HOST_TSC		(1 << 3)
 
-/**
+/*
  * struct vmm_clock_data - VMM_GET_CLOCK, VMM_SET_CLOCK: the VM's kvmclock
  * @clock: nanoseconds
  * @flags: VMM_CLOCK_*: what else is valid; to VMM_SET_CLOCK only REALTIME
@@ -1224,7 +1224,7 @@ struct vmm_stats_header {
 	__u32 data_offset;
 };
 
-/**
+/*
  * struct vmm_stats_desc - one statistic; followed by its name
  * @flags: VMM_STATS_TYPE_* | VMM_STATS_UNIT_* | VMM_STATS_BASE_*
  * @exponent: of the base

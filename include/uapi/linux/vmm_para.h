@@ -54,7 +54,7 @@
 
 #define VMM_MSR_ENABLED			1	/* bit 0: the address in the rest counts */
 
-/**
+/*
  * struct vmm_steal_time - at the address in MSR_VMM_STEAL_TIME
  * @steal: nanoseconds that the vCPU wanted to run and did not
  * @version: odd while the host writes
@@ -97,7 +97,7 @@ struct vmm_clock_pairing {
 #define VMM_PV_REASON_PAGE_NOT_PRESENT	1
 #define VMM_PV_REASON_PAGE_READY	2
 
-/**
+/*
  * struct vmm_vcpu_pv_apf_data - at the address in MSR_VMM_ASYNC_PF_EN
  * @flags: reason of the #PF that the host sent
  * @token: which page is ready

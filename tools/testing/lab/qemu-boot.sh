@@ -5,7 +5,7 @@
 #
 # Each boot is a KTAP test: SeaBIOS must come to the end of its boot order, or
 # Debian's kernel must come to user space, see all its CPUs, run a shell
-# command and power off.
+# command and power off, or QEMU's monitor must show the vCPU's statistics.
 
 guest=${GUEST:-/guest}	# where the guest's kernel and RAM file system are
 cpu=host smp=1 irqchip=off repeat=1 timeout=400 mem=256 what=kernel
@@ -22,7 +22,7 @@ usage() {
 	  --mem MiB        guest memory ($mem)
 	  --machine TYPE   QEMU's machine ($machine)
 	  --irqchip HOW    off, split or on: who emulates the local APIC ($irqchip)
-	  --what WHAT      bios or kernel ($what)
+	  --what WHAT      bios, kernel or stats ($what)
 	  --repeat N       how often ($repeat)
 	  --timeout S      seconds for each boot ($timeout)
 	  --console yes    show the guest's console
@@ -89,6 +89,24 @@ boot_kernel() {
 	return "$result"
 }
 
+# query-stats while SeaBIOS runs: a counter that only vmm has, and that counts.
+boot_stats() {
+	mkfifo "$out/monitor.in" "$out/monitor.out"
+	qemu -chardev "pipe,id=monitor,path=$out/monitor" -mon chardev=monitor,mode=control
+	cat "$out/monitor.out" >"$out/console" &
+	{
+		echo '{"execute": "qmp_capabilities"}'
+		sleep 5
+		echo '{"execute": "query-stats", "arguments": {"target": "vcpu"}}'
+	} >"$out/monitor.in"
+	reached '"name": "exit_IO", "value": [1-9]\|"value": [1-9][0-9]*, "name": "exit_IO"'
+	result=$?
+	kill "$pid" 2>/dev/null
+	wait "$pid"
+	rm "$out/monitor.in" "$out/monitor.out"
+	return "$result"
+}
+
 echo "KTAP version 1"
 echo "1..$repeat"
 n=0 failed=0
@@ -103,6 +121,7 @@ while [ "$n" -lt "$repeat" ]; do
 	fi
 	case $what in
 	bios) boot_bios ;;
+	stats) boot_stats ;;
 	*) boot_kernel ;;
 	esac
 	result=$?

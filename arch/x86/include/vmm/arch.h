@@ -219,10 +219,14 @@ struct vmm_vcpu_arch {
 	gfn_t mmio_gfn;				/* ... this gfn had no slot; see tdp.c */
 
 	struct {
-		u64 exits, mmio_exits, io_exits, halt_exits, signal_exits,
-		    injections, nmi_injections, tdp_faults, emulations,
-		    request_irq_exits, irq_exits;
-	} stat;
+		u64 exit[VX_COUNT];		/* by reason */
+		u64 mmio_exits, io_exits, halt_exits, signal_exits,
+		    injections, nmi_injections, emulations, request_irq_exits;
+		/* While exit_timing is on, see stats.c. */
+		u64 exit_ns[VX_COUNT];
+		u64 exit_at;
+		u16 timed_reason;		/* VX_NONE: exit_at means nothing */
+	} stat;					/* others read it without a lock */
 };
 
 /* Who has the interrupt controllers. */

@@ -18,6 +18,8 @@ struct vmm_fault {
 
 /**
  * vcpu_translate() - guest linear to guest physical address
+ * @vcpu: whose page tables and mode count
+ * @gva: the linear address
  * @access: VMM_ACCESS_*, with USER for accesses at CPL 3, or with IMPLICIT; 0: a
  *	    debugger asks, nothing but the translation's presence is checked
  * @set_ad: set accessed and dirty bits as the CPU does (real accesses)
