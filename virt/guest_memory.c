@@ -89,7 +89,7 @@ int vcpu_write_guest(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, size_t l
 		return -EFAULT;
 	if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)), buf, len))
 		return -EFAULT;
-	vmm_mark_dirty(vcpu->vm, slot, gfn);
+	vmm_mark_dirty(vcpu->vm, vcpu, slot, gfn);
 	return 0;
 }
 
@@ -164,7 +164,7 @@ int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 		return -EFAULT;
 	}
 	if (!r)
-		vmm_mark_dirty(vcpu->vm, slot, gfn);
+		vmm_mark_dirty(vcpu->vm, vcpu, slot, gfn);
 	return r;
 }
 
@@ -215,7 +215,7 @@ int vmm_write_guest(struct vmm_vm *vm, gpa_t gpa, const void *buf, size_t len)
 		if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)),
 			       buf, n))
 			return -EFAULT;
-		vmm_mark_dirty(vm, slot, gfn);
+		vmm_mark_dirty(vm, NULL, slot, gfn);
 		gpa += n;
 		buf += n;
 		len -= n;

@@ -176,6 +176,11 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
+	case VMM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | VMM_DIRTY_LOG_INITIALLY_SET;
+	case VMM_CAP_DIRTY_LOG_RING:
+	case VMM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return VMM_DIRTY_RING_MAX_ENTRIES * sizeof(struct vmm_dirty_gfn);
 	case VMM_CAP_NR_MEMSLOTS:
 		return VMM_MAX_MEMSLOTS;
 	case VMM_CAP_NR_VCPUS:
@@ -207,6 +212,15 @@ static long get_dirty_log(struct vmm_vm *vm, void __user *arg)
 	return vmm_get_dirty_log(vm, &log);
 }
 
+static long clear_dirty_log(struct vmm_vm *vm, void __user *arg)
+{
+	struct vmm_clear_dirty_log log;
+
+	if (copy_from_user(&log, arg, sizeof(log)))
+		return -EFAULT;
+	return vmm_clear_dirty_log(vm, &log);
+}
+
 static long ioeventfd(struct vmm_vm *vm, void __user *arg)
 {
 	struct vmm_ioeventfd args;
@@ -232,6 +246,10 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return set_memory_region(vm, argp);
 	case VMM_GET_DIRTY_LOG:
 		return get_dirty_log(vm, argp);
+	case VMM_CLEAR_DIRTY_LOG:
+		return clear_dirty_log(vm, argp);
+	case VMM_RESET_DIRTY_RINGS:
+		return vmm_reset_dirty_rings(vm);
 	case VMM_IOEVENTFD:
 		return ioeventfd(vm, argp);
 	default:

@@ -171,7 +171,7 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 		vm->arch.triple_fault_event = cap.args[0];
 		break;
 	default:
-		r = -EINVAL;
+		r = vmm_dirty_enable_cap(vm, &cap);
 	}
 	mutex_unlock(&vm->lock);
 	return r;

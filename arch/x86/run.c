@@ -34,6 +34,10 @@ static int handle_requests(struct vmm_vcpu *vcpu)
 {
 	if (vmm_check_request(vcpu, VMM_REQ_VM_DEAD))
 		return -EIO;
+	if (vmm_check_request(vcpu, VMM_REQ_DIRTY_RING) && vmm_dirty_ring_full(vcpu)) {
+		vcpu->run->exit_reason = VMM_EXIT_DIRTY_RING_FULL;
+		return VMM_TO_USER;
+	}
 	if (vmm_check_request(vcpu, VMM_REQ_CLOCK_UPDATE))
 		vmm_clock_update(vcpu);
 	if (vmm_check_request(vcpu, VMM_REQ_TRIPLE_FAULT)) {

@@ -52,6 +52,9 @@ struct vmm_vm {
 	struct rb_root_cached hva_tree;		/* M: slots by host address */
 	struct vmm_invalidate inval;		/* M, see memory.h */
 	struct vmm_notifier *notifier;		/* I: see invalidate.c */
+	u32 dirty_log_flags;			/* S: VMM_DIRTY_LOG_* */
+	u32 dirty_ring_size;			/* V: entries; I once there is a vCPU */
+	bool dirty_ring_spilled;		/* A: pages wait for room, see dirty_ring.c */
 
 	struct xarray vcpus;			/* V; index -> vCPU; readers lock-free */
 	unsigned int created_vcpus;		/* V: incl. those being created */
@@ -77,6 +80,7 @@ enum {
 	VMM_REQ_CLOCK_UPDATE,	/* write the paravirtual clock page */
 	VMM_REQ_TRIPLE_FAULT,
 	VMM_REQ_VM_DEAD,
+	VMM_REQ_DIRTY_RING,	/* the dirty ring is getting full */
 	VMM_REQ_ARCH,		/* first bit for arch/x86 */
 };
 
@@ -95,6 +99,7 @@ struct vmm_vcpu {
 	bool sigset_active;			/* R */
 	int srcu_idx;				/* R: while in the run loop, outside the guest */
 	struct vmm_memslot_cache slot_cache;	/* R */
+	struct vmm_dirty_ring dirty_ring;	/* see memory.h */
 
 	struct vmm_vcpu_arch arch;		/* R unless it says otherwise */
 };

@@ -354,7 +354,8 @@ static void migrate(void (*disturb)(void))
 
 	start(0);
 	madvise(s.data, DATA_SIZE, MADV_HUGEPAGE);
-	while (go_on()) {
+	/* It ends with logging on: the last copy is by the log, too. */
+	for (;;) {
 		vm_map(s.vm, DATA_SLOT, VMM_MEM_LOG_DIRTY_PAGES, DATA_GPA, DATA_SIZE, s.data);
 		memcpy(shadow, s.data, DATA_SIZE);
 		for (i = 0; i < 10; i++) {
@@ -362,8 +363,9 @@ static void migrate(void (*disturb)(void))
 			if (disturb)
 				disturb();
 		}
-		if (go_on())
-			vm_map(s.vm, DATA_SLOT, 0, DATA_GPA, DATA_SIZE, s.data);
+		if (!go_on())
+			break;
+		vm_map(s.vm, DATA_SLOT, 0, DATA_GPA, DATA_SIZE, s.data);
 	}
 	stop();
 	copy_dirty(shadow);
