@@ -81,6 +81,7 @@ enum {
 	VMM_REQ_TRIPLE_FAULT,
 	VMM_REQ_VM_DEAD,
 	VMM_REQ_DIRTY_RING,	/* the dirty ring is getting full */
+	VMM_REQ_MSR_FILTER,	/* which MSRs exit has changed */
 	VMM_REQ_ARCH,		/* first bit for arch/x86 */
 };
 

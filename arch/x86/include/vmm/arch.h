@@ -90,7 +90,8 @@ struct vmm_mtrr {
 /* An MMIO or port access that waits for user space, and the answers so far. */
 #define VMM_IO_LOG	320		/* a string I/O batch and a 64-byte access */
 #define VMM_IO_FRAGS	2		/* an access touches at most two pages */
-enum vmm_io_wait { VMM_IO_NONE, VMM_IO_PIO_IN, VMM_IO_PIO_OUT, VMM_IO_MMIO_READ, VMM_IO_MMIO_WRITE };
+enum vmm_io_wait { VMM_IO_NONE, VMM_IO_PIO_IN, VMM_IO_PIO_OUT, VMM_IO_MMIO_READ, VMM_IO_MMIO_WRITE,
+		   VMM_IO_RDMSR, VMM_IO_WRMSR };
 struct vmm_io_pending {
 	u8 wait;			/* enum vmm_io_wait: what user space was asked */
 	bool emulating;			/* restart the instruction when answered */
@@ -216,15 +217,17 @@ struct vmm_vcpu_arch {
 };
 
 struct tdp_root;
+struct vmm_msr_filter_set;
 
 struct vmm_vm_arch {
 	struct tdp_root *root;		/* I: one tree for all vCPUs */
 	u64 tss_addr, identity_map_addr;	/* V: stored; no use with unrestricted guests */
 	u64 disabled_quirks;		/* V */
-	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_* */
+	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_*; I once there is a vCPU */
 	bool exception_payload;		/* V */
 	bool triple_fault_event;	/* V */
-	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_* */
+	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_*; read locklessly */
+	struct vmm_msr_filter_set __rcu *msr_filter;	/* V, srcu */
 
 	/* TSC and the paravirtual clock, see clock.c */
 	raw_spinlock_t clock_lock;
