@@ -85,7 +85,8 @@ int vcpu_write_guest(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, size_t l
 	gfn_t gfn = gpa_to_gfn(gpa);
 	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gfn);
 
-	if (!slot || slot->flags & VMM_MEM_READONLY)
+	if (!slot || slot->flags & VMM_MEM_READONLY ||
+	    vmm_snapshot_save(vcpu->vm, slot, gfn))
 		return -EFAULT;
 	if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)), buf, len))
 		return -EFAULT;
@@ -141,7 +142,8 @@ int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 	void __user *p;
 	int r;
 
-	if (!slot || slot->flags & VMM_MEM_READONLY || !IS_ALIGNED(gpa, size))
+	if (!slot || slot->flags & VMM_MEM_READONLY || !IS_ALIGNED(gpa, size) ||
+	    vmm_snapshot_save(vcpu->vm, slot, gfn))
 		return -EFAULT;
 	p = (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
 	switch (size) {
@@ -210,7 +212,8 @@ int vmm_write_guest(struct vmm_vm *vm, gpa_t gpa, const void *buf, size_t len)
 		gfn_t gfn = gpa_to_gfn(gpa);
 		struct vmm_memslot *slot = vmm_find_slot(vm, gfn);
 
-		if (!slot || slot->flags & VMM_MEM_READONLY)
+		if (!slot || slot->flags & VMM_MEM_READONLY ||
+		    vmm_snapshot_save(vm, slot, gfn))
 			return -EFAULT;
 		if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)),
 			       buf, n))

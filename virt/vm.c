@@ -45,6 +45,7 @@ static void vm_destroy(struct vmm_vm *vm)
 	unsigned long i;
 
 	vmm_notifier_unregister(vm);
+	vmm_snapshot_destroy(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
@@ -173,6 +174,7 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_ENABLE_CAP:
 	case VMM_CAP_ENABLE_CAP_VM:
 	case VMM_CAP_FAIL_ENTRY_EXPLAIN:
+	case VMM_CAP_SNAPSHOT:
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
@@ -250,6 +252,10 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return clear_dirty_log(vm, argp);
 	case VMM_RESET_DIRTY_RINGS:
 		return vmm_reset_dirty_rings(vm);
+	case VMM_SNAPSHOT_MARK:
+	case VMM_SNAPSHOT_RESTORE:
+	case VMM_SNAPSHOT_DROP:
+		return vmm_snapshot_ioctl(vm, nr);
 	case VMM_IOEVENTFD:
 		return ioeventfd(vm, argp);
 	default:

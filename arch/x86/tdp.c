@@ -408,6 +408,9 @@ int tdp_fault(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int access, bool presen
 		return TDP_EMULATE;
 	r = look_up(&f);
 	if (likely(r == TDP_RESUME)) {
+		r = write ? vmm_snapshot_save(vm, f.slot, f.gfn) : 0;
+		if (unlikely(r))
+			return r;
 		if (present && write && fix_write(&f))
 			return TDP_RESUME;
 		if (host_ready(&f, NULL))

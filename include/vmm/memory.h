@@ -159,6 +159,11 @@ void vmm_dirty_ring_add(struct vmm_vm *vm, struct vmm_vcpu *vcpu,
 			const struct vmm_memslot *slot, u64 offset);
 long vmm_reset_dirty_rings(struct vmm_vm *vm);
 
+/* --- snapshots, virt/snapshot.c --- */
+long vmm_snapshot_ioctl(struct vmm_vm *vm, unsigned int nr);
+void vmm_snapshot_destroy(struct vmm_vm *vm);
+int vmm_snapshot_save_slow(struct vmm_vm *vm, const struct vmm_memslot *slot, gfn_t gfn);
+
 /* --- MMU notifier: vm->mm to second-level tables --- */
 /* May sleep; 0, -ENOMEM, -EINTR. After tdp_vm_init() and vmm_slots_init(). */
 int vmm_notifier_register(struct vmm_vm *vm);

@@ -54,6 +54,7 @@ struct vmm_vm {
 	struct vmm_notifier *notifier;		/* I: see invalidate.c */
 	u32 dirty_log_flags;			/* S: VMM_DIRTY_LOG_* */
 	u32 dirty_ring_size;			/* V: entries; I once there is a vCPU */
+	struct vmm_snapshot __rcu *snapshot;	/* S, srcu; see snapshot.c */
 	bool dirty_ring_spilled;		/* A: pages wait for room, see dirty_ring.c */
 
 	struct xarray vcpus;			/* V; index -> vCPU; readers lock-free */
@@ -185,5 +186,9 @@ long vmm_arch_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long a
 void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu);	/* preemption off */
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu);
 int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu);		/* arch/x86/run.c */
+/* The vCPU's part of a snapshot, virt/snapshot.c; vcpu->mutex held, not loaded. */
+int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM */
+void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu);
+void vmm_arch_snapshot_free(struct vmm_vcpu *vcpu);
 
 #endif

@@ -112,6 +112,8 @@ struct vmm_io_pending {
 };
 
 struct vmm_vcpu_arch {
+	/* Up to cpuid a snapshot is a copy of the bytes (snapshot.c): no pointers here. */
+
 	/* --- registers; see VMM_G_* --- */
 	u64 gpr[NR_GPRS];
 	unsigned long rip;
@@ -205,6 +207,7 @@ struct vmm_vcpu_arch {
 	hpa_t tdp_root;				/* VMM_G_ROOT */
 	struct vmm_io_pending io;
 	struct emu_ctxt *emu;			/* allocated at first use */
+	struct vmm_vcpu_snapshot *snapshot;	/* see snapshot.c */
 	struct tdp_vcpu_cache *tdp_cache;	/* pages for tables, see tdp.c */
 	u64 mmio_gen;				/* slot generation in which ... */
 	gfn_t mmio_gfn;				/* ... this gfn had no slot; see tdp.c */
