@@ -85,11 +85,12 @@ int vcpu_write_guest(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, size_t l
 	gfn_t gfn = gpa_to_gfn(gpa);
 	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gfn);
 
-	if (!slot || slot->flags & VMM_MEM_READONLY)
+	if (!slot || slot->flags & VMM_MEM_READONLY ||
+	    vmm_snapshot_save(vcpu->vm, slot, gfn))
 		return -EFAULT;
 	if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)), buf, len))
 		return -EFAULT;
-	vmm_mark_dirty(vcpu->vm, slot, gfn);
+	vmm_mark_dirty(vcpu->vm, vcpu, slot, gfn);
 	return 0;
 }
 
@@ -141,7 +142,8 @@ int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 	void __user *p;
 	int r;
 
-	if (!slot || slot->flags & VMM_MEM_READONLY || !IS_ALIGNED(gpa, size))
+	if (!slot || slot->flags & VMM_MEM_READONLY || !IS_ALIGNED(gpa, size) ||
+	    vmm_snapshot_save(vcpu->vm, slot, gfn))
 		return -EFAULT;
 	p = (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
 	switch (size) {
@@ -164,7 +166,7 @@ int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 		return -EFAULT;
 	}
 	if (!r)
-		vmm_mark_dirty(vcpu->vm, slot, gfn);
+		vmm_mark_dirty(vcpu->vm, vcpu, slot, gfn);
 	return r;
 }
 
@@ -210,12 +212,13 @@ int vmm_write_guest(struct vmm_vm *vm, gpa_t gpa, const void *buf, size_t len)
 		gfn_t gfn = gpa_to_gfn(gpa);
 		struct vmm_memslot *slot = vmm_find_slot(vm, gfn);
 
-		if (!slot || slot->flags & VMM_MEM_READONLY)
+		if (!slot || slot->flags & VMM_MEM_READONLY ||
+		    vmm_snapshot_save(vm, slot, gfn))
 			return -EFAULT;
 		if (write_user((void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa)),
 			       buf, n))
 			return -EFAULT;
-		vmm_mark_dirty(vm, slot, gfn);
+		vmm_mark_dirty(vm, NULL, slot, gfn);
 		gpa += n;
 		buf += n;
 		len -= n;

@@ -316,7 +316,7 @@ static int slot_add(struct vmm_vm *vm, const struct vmm_userspace_memory_region 
 	if (!c.new)
 		return -ENOMEM;
 	if (c.new->flags & VMM_MEM_LOG_DIRTY_PAGES) {
-		c.new->dirty = vmm_alloc_dirty_bitmap(c.new->npages);
+		c.new->dirty = vmm_alloc_dirty_bitmap(vm, c.new->npages);
 		if (!c.new->dirty)
 			goto err;
 	}
@@ -357,7 +357,8 @@ static int slot_delete(struct vmm_vm *vm, unsigned int space, struct vmm_memslot
 
 /*
  * The same memory at another place or with other flags. Dirty bits survive
- * both; logging that starts begins with a clean bitmap and write protection.
+ * both; logging that starts begins with a clean bitmap and write protection, or,
+ * if user space wants it so, with all pages dirty.
  */
 static int slot_replace(struct vmm_vm *vm, const struct vmm_userspace_memory_region *mem,
 			struct vmm_memslot *old)
@@ -375,7 +376,7 @@ static int slot_replace(struct vmm_vm *vm, const struct vmm_userspace_memory_reg
 	moved = c.new->base != old->base;
 	log = c.new->flags & VMM_MEM_LOG_DIRTY_PAGES;
 	if (log) {
-		c.new->dirty = old->dirty ?: vmm_alloc_dirty_bitmap(c.new->npages);
+		c.new->dirty = old->dirty ?: vmm_alloc_dirty_bitmap(vm, c.new->npages);
 		if (!c.new->dirty)
 			goto err;
 	}
@@ -387,14 +388,16 @@ static int slot_replace(struct vmm_vm *vm, const struct vmm_userspace_memory_reg
 
 	prev = publish(vm, space, &c);
 	withdraw(vm, old, moved);
-	if (log && !was_log && !moved && tdp_write_protect_slot(vm, c.new))
+	if (log && !was_log && !moved && !vmm_dirty_initially_set(vm) &&
+	    tdp_write_protect_slot(vm, c.new))
 		vmm_flush_remote_tlbs(vm);
 	if (!log && was_log && !moved)
 		tdp_recover_huge(vm, c.new);
 	prev->old_slot = old;
 	if (!log)
 		prev->old_dirty = old->dirty;
-	retire(vm, prev, moved);
+	/* Who still has the old slot writes to it without a trace: wait for them. */
+	retire(vm, prev, moved || (log && !was_log));
 	return 0;
 err:
 	if (c.new->dirty != old->dirty)

@@ -153,13 +153,16 @@ void vmm_kick_masks_free(void)
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
 	struct vmm_vcpu *vcpu = vmf->vma->vm_file->private_data;
+	unsigned long ring_page = vmf->pgoff - VMM_DIRTY_LOG_PAGE_OFFSET;
 
-	if (vmf->pgoff >= VMM_VCPU_PAGES)
-		return VM_FAULT_SIGBUS;
 	if (vmf->pgoff == VMM_COALESCED_MMIO_PAGE_OFFSET)
 		vmf->page = vmm_coalesced_page(vcpu->vm);
-	else
+	else if (vmf->pgoff < VMM_RUN_PAGES)
 		vmf->page = virt_to_page((void *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	else if (ring_page < vmm_dirty_ring_pages(vcpu))
+		vmf->page = vmm_dirty_ring_page(vcpu, ring_page);
+	else
+		return VM_FAULT_SIGBUS;
 	get_page(vmf->page);
 	return 0;
 }
@@ -168,8 +171,20 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
+/* The ring must be seen by both sides, and nobody has a reason to execute it. */
+static bool maps_ring(const struct vmm_vcpu *vcpu, struct vm_area_struct *vma)
+{
+	unsigned long first = VMM_DIRTY_LOG_PAGE_OFFSET;
+
+	return vma->vm_pgoff < first + vmm_dirty_ring_pages(vcpu) &&
+	       vma->vm_pgoff + vma_pages(vma) > first && vmm_dirty_ring_pages(vcpu);
+}
+
 static int vcpu_mmap(struct file *filp, struct vm_area_struct *vma)
 {
+	if (maps_ring(filp->private_data, vma) &&
+	    (vma->vm_flags & VM_EXEC || !(vma->vm_flags & VM_SHARED)))
+		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }
@@ -265,17 +280,20 @@ static struct vmm_vcpu *vcpu_alloc(struct vmm_vm *vm, unsigned int id)
 	if (!vcpu)
 		return NULL;
 	vcpu->run = alloc_pages_exact(VMM_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!vcpu->run) {
-		kfree(vcpu);
-		return NULL;
-	}
+	if (!vcpu->run)
+		goto err;
 	vcpu->vm = vm;
 	vcpu->id = id;
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->notifier, &preempt_ops);
-	return vcpu;
+	if (!vmm_dirty_ring_init(vcpu))
+		return vcpu;
+	free_pages_exact(vcpu->run, VMM_RUN_PAGES * PAGE_SIZE);
+err:
+	kfree(vcpu);
+	return NULL;
 }
 
 static void vcpu_free(struct vmm_vcpu *vcpu)
@@ -283,6 +301,7 @@ static void vcpu_free(struct vmm_vcpu *vcpu)
 	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	/* User space may still map them: each page has its own count. */
 	free_pages_exact(vcpu->run, VMM_RUN_PAGES * PAGE_SIZE);
+	vmm_dirty_ring_free(vcpu);
 	kfree(vcpu);
 }
 

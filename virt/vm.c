@@ -51,6 +51,7 @@ static void vm_destroy(struct vmm_vm *vm)
 	vmm_arch_irq_shutdown(vm);
 	vmm_stats_vm_remove(vm);
 	vmm_notifier_unregister(vm);
+	vmm_snapshot_destroy(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
@@ -195,11 +196,17 @@ long vmm_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_ENABLE_CAP_VM:
 	case VMM_CAP_FAIL_ENTRY_EXPLAIN:
 	case VMM_CAP_BINARY_STATS_FD:
+	case VMM_CAP_SNAPSHOT:
 		return 1;
 	case VMM_CAP_VMM:
 		return VMM_VMM_REVISION;
 	case VMM_CAP_COALESCED_MMIO:
 		return VMM_COALESCED_MMIO_PAGE_OFFSET;
+	case VMM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | VMM_DIRTY_LOG_INITIALLY_SET;
+	case VMM_CAP_DIRTY_LOG_RING:
+	case VMM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return VMM_DIRTY_RING_MAX_ENTRIES * sizeof(struct vmm_dirty_gfn);
 	case VMM_CAP_NR_MEMSLOTS:
 		return VMM_MAX_MEMSLOTS;
 	case VMM_CAP_NR_VCPUS:
@@ -231,6 +238,15 @@ static long get_dirty_log(struct vmm_vm *vm, void __user *arg)
 	return vmm_get_dirty_log(vm, &log);
 }
 
+static long clear_dirty_log(struct vmm_vm *vm, void __user *arg)
+{
+	struct vmm_clear_dirty_log log;
+
+	if (copy_from_user(&log, arg, sizeof(log)))
+		return -EFAULT;
+	return vmm_clear_dirty_log(vm, &log);
+}
+
 static long ioeventfd(struct vmm_vm *vm, void __user *arg)
 {
 	struct vmm_ioeventfd args;
@@ -256,6 +272,14 @@ static long vm_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return set_memory_region(vm, argp);
 	case VMM_GET_DIRTY_LOG:
 		return get_dirty_log(vm, argp);
+	case VMM_CLEAR_DIRTY_LOG:
+		return clear_dirty_log(vm, argp);
+	case VMM_RESET_DIRTY_RINGS:
+		return vmm_reset_dirty_rings(vm);
+	case VMM_SNAPSHOT_MARK:
+	case VMM_SNAPSHOT_RESTORE:
+	case VMM_SNAPSHOT_DROP:
+		return vmm_snapshot_ioctl(vm, nr);
 	case VMM_IOEVENTFD:
 		return ioeventfd(vm, argp);
 	case VMM_REGISTER_COALESCED_MMIO:

@@ -60,6 +60,17 @@ void vmm_arch_cpu_off(void)
 	vmm_uret_cpu_off();
 }
 
+/* A CPU that sleeps by MWAIT must wake up for the host's timer. */
+static u64 exits_that_may_be_off(void)
+{
+	u64 exits = VMM_X86_DISABLE_EXITS_HLT | VMM_X86_DISABLE_EXITS_PAUSE;
+
+	if (boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) &&
+	    !boot_cpu_has_bug(X86_BUG_MONITOR))
+		exits |= VMM_X86_DISABLE_EXITS_MWAIT;
+	return exits;
+}
+
 long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 {
 	switch (cap) {
@@ -87,7 +98,14 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_DISABLE_QUIRKS:
 	case VMM_CAP_SREGS2:
 	case VMM_CAP_TSC_DEADLINE_TIMER:
+	case VMM_CAP_X86_USER_SPACE_MSR:
+	case VMM_CAP_X86_MSR_FILTER:
+	case VMM_CAP_VCPU_ATTRIBUTES:
 		return 1;
+	case VMM_CAP_SYNC_REGS:
+		return VMM_SYNC_X86_VALID_FIELDS;
+	case VMM_CAP_X86_DISABLE_EXITS:
+		return exits_that_may_be_off();
 	case VMM_CAP_DISABLE_QUIRKS2:
 		return VMM_VALID_QUIRKS;
 	case VMM_CAP_TSC_CONTROL:
@@ -149,6 +167,7 @@ int vmm_arch_vm_init(struct vmm_vm *vm, unsigned long type)
 void vmm_arch_vm_destroy(struct vmm_vm *vm)
 {
 	vmm_apic_map_free(vm);
+	vmm_msr_filter_destroy(vm);
 	vmm_call_cond(vm_destroy)(vm);
 	vmm_irqchips_destroy(vm);
 	tdp_vm_destroy(vm);
@@ -174,6 +193,15 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 	case VMM_CAP_DISABLE_QUIRKS:
 		vm->arch.disabled_quirks = cap.args[0];
 		break;
+	case VMM_CAP_X86_DISABLE_EXITS:
+		if (vm->created_vcpus || (cap.args[0] & ~exits_that_may_be_off()))
+			r = -EINVAL;
+		else
+			vm->arch.exit_disable |= cap.args[0];
+		break;
+	case VMM_CAP_X86_USER_SPACE_MSR:
+		r = vmm_enable_user_msr(vm, cap.args[0]);
+		break;
 	case VMM_CAP_EXCEPTION_PAYLOAD:
 		vm->arch.exception_payload = cap.args[0];
 		break;
@@ -187,7 +215,7 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 		vm->arch.triple_fault_event = cap.args[0];
 		break;
 	default:
-		r = -EINVAL;
+		r = vmm_dirty_enable_cap(vm, &cap);
 	}
 	mutex_unlock(&vm->lock);
 	return r;
@@ -236,6 +264,8 @@ long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg)
 	case VMM_GET_TSC_KHZ:
 	case VMM_SET_TSC_KHZ:
 		return vmm_clock_vm_ioctl(vm, nr, argp);
+	case VMM_X86_SET_MSR_FILTER:
+		return vmm_set_msr_filter(vm, argp);
 	default:
 		return vmm_irqchip_ioctl(vm, nr, arg);
 	}
@@ -420,6 +450,8 @@ static long loaded_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long a
 	case VMM_SET_DEBUGREGS:
 	case VMM_GET_MP_STATE:
 	case VMM_SET_MP_STATE:
+	case VMM_GET_NESTED_STATE:
+	case VMM_SET_NESTED_STATE:
 		return vmm_state_ioctl(vcpu, nr, argp);
 	case VMM_GET_MSRS:
 	case VMM_SET_MSRS:
@@ -440,6 +472,10 @@ static long loaded_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long a
 	case VMM_SET_TSC_KHZ:
 	case VMM_KVMCLOCK_CTRL:
 		return vmm_clock_vcpu_ioctl(vcpu, nr, arg);
+	case VMM_HAS_DEVICE_ATTR:
+	case VMM_GET_DEVICE_ATTR:
+	case VMM_SET_DEVICE_ATTR:
+		return vmm_tsc_attr_ioctl(vcpu, nr, argp);
 	case VMM_X86_SETUP_MCE:
 	case VMM_X86_SET_MCE:
 		return mce_ioctl(vcpu, nr, argp);

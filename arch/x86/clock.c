@@ -206,6 +206,54 @@ static void write_tsc_adjust(struct vmm_vcpu *vcpu, u64 value, bool host)
 	vcpu->arch.tsc_adjust = value;
 }
 
+/* vCPUs that are given the same offset agree, and those to come join them. */
+static void set_tsc_offset(struct vmm_vcpu *vcpu, u64 offset)
+{
+	struct vmm_vm_arch *va = &vcpu->vm->arch;
+	unsigned long flags;
+
+	offset -= scale_tsc(READ_ONCE(vmm_tsc_shift), vcpu->arch.tsc_ratio);
+	raw_spin_lock_irqsave(&va->clock_lock, flags);
+	va->tsc_written = true;
+	va->last_tsc_offset = offset;
+	va->last_tsc_ratio = vcpu->arch.tsc_ratio;
+	raw_spin_unlock_irqrestore(&va->clock_lock, flags);
+	set_offset(vcpu, offset);
+}
+
+/**
+ * vmm_tsc_attr_ioctl() - VMM_{HAS,GET,SET}_DEVICE_ATTR on a vCPU
+ * @vcpu: the vCPU, loaded
+ * @nr: which of them
+ * @arg: struct vmm_device_attr in user space
+ *
+ * The only attribute is the TSC offset: what the CPU adds to the host's (scaled) TSC.
+ * Return: 0; -ENXIO: no such attribute; -EFAULT.
+ */
+long vmm_tsc_attr_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, const void __user *arg)
+{
+	struct vmm_device_attr attr;
+	u64 __user *value;
+	u64 offset;
+
+	if (copy_from_user(&attr, arg, sizeof(attr)))
+		return -EFAULT;
+	if (attr.flags || attr.group != VMM_VCPU_TSC_CTRL || attr.attr != VMM_VCPU_TSC_OFFSET)
+		return -ENXIO;
+	value = u64_to_user_ptr(attr.addr);
+	switch (nr) {
+	case VMM_HAS_DEVICE_ATTR:
+		return 0;
+	case VMM_GET_DEVICE_ATTR:
+		return put_user(vcpu->arch.tsc_offset, value);
+	default:
+		if (get_user(offset, value))
+			return -EFAULT;
+		set_tsc_offset(vcpu, offset);
+		return 0;
+	}
+}
+
 /* The ratio for a frequency: 0, or -EINVAL where the CPU cannot scale (so far). */
 static int find_ratio(struct vmm_vm *vm, u32 khz, u64 *ratio)
 {

@@ -312,6 +312,9 @@ int vmm_complete_io(struct vmm_vcpu *vcpu)
 		return complete_read(vcpu, vcpu->run->mmio.data);
 	case VMM_IO_MMIO_WRITE:
 		return complete_write(vcpu);
+	case VMM_IO_RDMSR:
+	case VMM_IO_WRMSR:
+		return vmm_complete_user_msr(vcpu, wait == VMM_IO_WRMSR);
 	default:
 		return VMM_RESUME;
 	}

@@ -92,6 +92,13 @@ static bool fixed_msr(u32 msr, u64 *value)
 
 /* --- single MSRs --- */
 
+/* No exit from now on, as far as the VM's filter allows. srcu held. */
+static void passthrough(struct vmm_vcpu *vcpu, u32 msr, bool read, bool write)
+{
+	vmm_call(msr_passthrough)(vcpu, msr, read && !vmm_msr_denied(vcpu, msr, false),
+				  write && !vmm_msr_denied(vcpu, msr, true));
+}
+
 static bool msr_canonical(struct vmm_vcpu *vcpu, u64 address)
 {
 	unsigned int bits = vmm_guest_has(vcpu, X86_FEATURE_LA57) &&
@@ -235,7 +242,7 @@ static int set_spec_ctrl(struct vmm_vcpu *vcpu, u64 value, bool host)
 	 * Others are spared the RDMSR after each exit that this may cost.
 	 */
 	if (!host && value && allowed == vmm_host_spec_ctrl())
-		vmm_call(msr_passthrough)(vcpu, MSR_IA32_SPEC_CTRL, true, true);
+		passthrough(vcpu, MSR_IA32_SPEC_CTRL, true, true);
 	return 0;
 }
 
@@ -413,7 +420,8 @@ static bool kept_value_valid(struct vmm_vcpu *vcpu, u32 msr, u64 value)
  * @value: result
  * @host: for user space, which sees MSRs that the guest's CPUID does not show
  *
- * Context: vCPU loaded, srcu held. Return: 0; 1 if there is no such MSR for this guest.
+ * Context: vCPU loaded, srcu held. Return: 0; 1 if there is no such MSR for this guest;
+ * VMM_MSR_UNKNOWN if there is none for any.
  */
 int vmm_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 {
@@ -430,7 +438,7 @@ int vmm_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 		r = vmm_mce_get(vcpu, msr, value, host);
 	if (r >= 0)
 		return r;
-	return fixed_msr(msr, value) ? 0 : 1;
+	return fixed_msr(msr, value) ? 0 : VMM_MSR_UNKNOWN;
 }
 
 /**
@@ -441,7 +449,8 @@ int vmm_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
  * @host: for user space, which restores what the guest only reads
  *
  * Context: vCPU loaded, srcu held, may sleep (clock pages are written). Return: 0;
- * 1 if there is no such MSR for this guest, or it cannot have this value.
+ * 1 if there is no such MSR for this guest, or it cannot have this value;
+ * VMM_MSR_UNKNOWN if there is none for any.
  */
 int vmm_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 {
@@ -461,13 +470,20 @@ int vmm_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 		r = vmm_mce_set(vcpu, msr, value, host);
 	if (r >= 0)
 		return r;
-	return fixed_msr(msr, &fixed) ? 0 : 1;
+	return fixed_msr(msr, &fixed) ? 0 : VMM_MSR_UNKNOWN;
 }
 
 /* --- exits --- */
 
-static int unknown_msr(struct vmm_vcpu *vcpu, bool write, u32 msr, u64 value)
+/* User space's, or #GP. r: what vmm_get_msr() or vmm_set_msr() said; 0: the filter denied. */
+static noinline int refused_msr(struct vmm_vcpu *vcpu, int r, bool write, u64 value)
 {
+	u32 msr = vcpu->arch.gpr[GPR_RCX];
+	u32 reason = !r ? VMM_MSR_EXIT_REASON_FILTER : r == VMM_MSR_UNKNOWN ?
+		     VMM_MSR_EXIT_REASON_UNKNOWN : VMM_MSR_EXIT_REASON_INVAL;
+
+	if (vmm_user_msr_exit(vcpu, reason, write, value))
+		return VMM_TO_USER;
 	trace_vmm_msr(vcpu, write, msr, value, true);
 	if (log_unknown_msrs)
 		pr_info_ratelimited("vCPU %u: %s of MSR %#x (%#llx) raises #GP\n",
@@ -480,9 +496,13 @@ int vmm_handle_rdmsr(struct vmm_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->arch.gpr, value = 0;
 	u32 msr = gpr[GPR_RCX];
+	int r;
 
-	if (unlikely(vmm_get_msr(vcpu, msr, &value, false)))
-		return unknown_msr(vcpu, false, msr, 0);
+	if (vmm_msr_denied(vcpu, msr, false))
+		return refused_msr(vcpu, 0, false, 0);
+	r = vmm_get_msr(vcpu, msr, &value, false);
+	if (unlikely(r))
+		return refused_msr(vcpu, r, false, 0);
 	trace_vmm_msr(vcpu, false, msr, value, false);
 	gpr[GPR_RAX] = (u32)value;
 	gpr[GPR_RDX] = value >> 32;
@@ -494,9 +514,13 @@ int vmm_handle_wrmsr(struct vmm_vcpu *vcpu)
 	u64 *gpr = vcpu->arch.gpr;
 	u64 value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
 	u32 msr = gpr[GPR_RCX];
+	int r;
 
-	if (unlikely(vmm_set_msr(vcpu, msr, value, false)))
-		return unknown_msr(vcpu, true, msr, value);
+	if (vmm_msr_denied(vcpu, msr, true))
+		return refused_msr(vcpu, 0, true, value);
+	r = vmm_set_msr(vcpu, msr, value, false);
+	if (unlikely(r))
+		return refused_msr(vcpu, r, true, value);
 	trace_vmm_msr(vcpu, true, msr, value, false);
 	return vmm_skip_insn(vcpu);
 }
@@ -521,6 +545,20 @@ void vmm_msr_vcpu_init(struct vmm_vcpu *vcpu)
 void vmm_msr_cpuid_changed(struct vmm_vcpu *vcpu)
 {
 	vmm_call(msr_passthrough)(vcpu, MSR_IA32_PRED_CMD, false, guest_has_ibpb(vcpu));
+	/* Before the guest runs, what the filter denies is taken back. */
+	if (rcu_access_pointer(vcpu->vm->arch.msr_filter))
+		vmm_request(vcpu, VMM_REQ_MSR_FILTER);
+}
+
+void vmm_msr_filter_changed(struct vmm_vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(never_exit); i++)
+		passthrough(vcpu, never_exit[i], true, true);
+	passthrough(vcpu, MSR_IA32_PRED_CMD, false, guest_has_ibpb(vcpu));
+	/* Until the guest writes it again. */
+	passthrough(vcpu, MSR_IA32_SPEC_CTRL, false, false);
 }
 
 void vmm_msr_load_guest(struct vmm_vcpu *vcpu)

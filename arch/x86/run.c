@@ -68,6 +68,12 @@ static int handle_requests(struct vmm_vcpu *vcpu)
 {
 	if (vmm_check_request(vcpu, VMM_REQ_VM_DEAD))
 		return -EIO;
+	if (vmm_check_request(vcpu, VMM_REQ_DIRTY_RING) && vmm_dirty_ring_full(vcpu)) {
+		vcpu->run->exit_reason = VMM_EXIT_DIRTY_RING_FULL;
+		return VMM_TO_USER;
+	}
+	if (vmm_check_request(vcpu, VMM_REQ_MSR_FILTER))
+		vmm_msr_filter_changed(vcpu);
 	if (vmm_check_request(vcpu, VMM_REQ_CLOCK_UPDATE))
 		vmm_clock_update(vcpu);
 	if (vmm_check_request(vcpu, VMM_REQ_TRIPLE_FAULT)) {
@@ -230,8 +236,9 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 	u64 cr8;
 	int r;
 
-	if (unlikely(READ_ONCE(run->vmm_valid_regs) || READ_ONCE(run->vmm_dirty_regs)))
-		return -EINVAL;		/* no register is synchronized through the run page */
+	if (unlikely(READ_ONCE(run->vmm_valid_regs) || READ_ONCE(run->vmm_dirty_regs)) &&
+	    vmm_sync_regs_load(vcpu))
+		return -EINVAL;
 	cr8 = READ_ONCE(run->cr8);
 	/* The TPR of an APIC of ours is not user space's. */
 	if (unlikely(cr8 != vcpu->arch.cr8) && !vcpu->arch.apic && vmm_set_cr8(vcpu, cr8))
@@ -280,6 +287,8 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 	if (unlikely(vcpu->arch.guest_debug))
 		vmm_debug_run_end(vcpu);
 	fill_run(vcpu);
+	if (unlikely(READ_ONCE(vcpu->run->vmm_valid_regs)))
+		vmm_sync_regs_store(vcpu);
 
 	vmm_fpu_put_guest(vcpu);
 	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);

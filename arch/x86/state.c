@@ -31,13 +31,12 @@
 
 /* --- REGS --- */
 
-static long get_regs(struct vmm_vcpu *vcpu, void __user *arg)
+static void read_regs(struct vmm_vcpu *vcpu, struct vmm_regs *regs)
 {
 	const u64 *gpr = vcpu->arch.gpr;
-	struct vmm_regs regs;
 
 	regs_need(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS);
-	regs = (struct vmm_regs) {
+	*regs = (struct vmm_regs) {
 		.rax = gpr[GPR_RAX], .rbx = gpr[GPR_RBX], .rcx = gpr[GPR_RCX],
 		.rdx = gpr[GPR_RDX], .rsi = gpr[GPR_RSI], .rdi = gpr[GPR_RDI],
 		.rsp = gpr[GPR_RSP], .rbp = gpr[GPR_RBP],
@@ -46,38 +45,51 @@ static long get_regs(struct vmm_vcpu *vcpu, void __user *arg)
 		.r14 = gpr[GPR_R14], .r15 = gpr[GPR_R15],
 		.rip = vcpu->arch.rip, .rflags = vcpu->arch.rflags,
 	};
+}
+
+static long get_regs(struct vmm_vcpu *vcpu, void __user *arg)
+{
+	struct vmm_regs regs;
+
+	read_regs(vcpu, &regs);
 	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
 }
 
 /* An exception that has not been delivered belonged to the old registers. */
-static long set_regs(struct vmm_vcpu *vcpu, void __user *arg)
+static void write_regs(struct vmm_vcpu *vcpu, const struct vmm_regs *regs)
 {
 	u64 *gpr = vcpu->arch.gpr;
+
+	gpr[GPR_RAX] = regs->rax;
+	gpr[GPR_RBX] = regs->rbx;
+	gpr[GPR_RCX] = regs->rcx;
+	gpr[GPR_RDX] = regs->rdx;
+	gpr[GPR_RSI] = regs->rsi;
+	gpr[GPR_RDI] = regs->rdi;
+	gpr[GPR_RSP] = regs->rsp;
+	gpr[GPR_RBP] = regs->rbp;
+	gpr[GPR_R8] = regs->r8;
+	gpr[GPR_R9] = regs->r9;
+	gpr[GPR_R10] = regs->r10;
+	gpr[GPR_R11] = regs->r11;
+	gpr[GPR_R12] = regs->r12;
+	gpr[GPR_R13] = regs->r13;
+	gpr[GPR_R14] = regs->r14;
+	gpr[GPR_R15] = regs->r15;
+	vcpu->arch.rip = regs->rip;
+	vcpu->arch.rflags = (regs->rflags & RFLAGS_BITS) | X86_EFLAGS_FIXED;
+	regs_dirty(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS);
+	vcpu->arch.exception.pending = false;
+	vmm_request(vcpu, VMM_REQ_EVENT);
+}
+
+static long set_regs(struct vmm_vcpu *vcpu, void __user *arg)
+{
 	struct vmm_regs regs;
 
 	if (copy_from_user(&regs, arg, sizeof(regs)))
 		return -EFAULT;
-	gpr[GPR_RAX] = regs.rax;
-	gpr[GPR_RBX] = regs.rbx;
-	gpr[GPR_RCX] = regs.rcx;
-	gpr[GPR_RDX] = regs.rdx;
-	gpr[GPR_RSI] = regs.rsi;
-	gpr[GPR_RDI] = regs.rdi;
-	gpr[GPR_RSP] = regs.rsp;
-	gpr[GPR_RBP] = regs.rbp;
-	gpr[GPR_R8] = regs.r8;
-	gpr[GPR_R9] = regs.r9;
-	gpr[GPR_R10] = regs.r10;
-	gpr[GPR_R11] = regs.r11;
-	gpr[GPR_R12] = regs.r12;
-	gpr[GPR_R13] = regs.r13;
-	gpr[GPR_R14] = regs.r14;
-	gpr[GPR_R15] = regs.r15;
-	vcpu->arch.rip = regs.rip;
-	vcpu->arch.rflags = (regs.rflags & RFLAGS_BITS) | X86_EFLAGS_FIXED;
-	regs_dirty(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS);
-	vcpu->arch.exception.pending = false;
-	vmm_request(vcpu, VMM_REQ_EVENT);
+	write_regs(vcpu, &regs);
 	return 0;
 }
 
@@ -199,17 +211,24 @@ static int set_common(struct vmm_vcpu *vcpu, const struct vmm_sregs2 *s)
 	return 0;
 }
 
-static long get_sregs(struct vmm_vcpu *vcpu, void __user *arg)
+static void read_sregs(struct vmm_vcpu *vcpu, struct vmm_sregs *sregs)
 {
 	struct vmm_vcpu_arch *a = &vcpu->arch;
-	struct vmm_sregs sregs = {};
 	struct vmm_sregs2 s = {};
 
 	get_common(vcpu, &s);
-	memcpy(&sregs, &s, SREGS_COMMON);
+	memcpy(sregs, &s, SREGS_COMMON);
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 	if (a->interrupt.injected && !a->interrupt.soft)
-		sregs.interrupt_bitmap[a->interrupt.vector / 64] |=
+		sregs->interrupt_bitmap[a->interrupt.vector / 64] |=
 			BIT_ULL(a->interrupt.vector % 64);
+}
+
+static long get_sregs(struct vmm_vcpu *vcpu, void __user *arg)
+{
+	struct vmm_sregs sregs;
+
+	read_sregs(vcpu, &sregs);
 	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
 }
 
@@ -235,22 +254,28 @@ static void accept_interrupt(struct vmm_vcpu *vcpu, const u64 *bitmap)
  * -EINVAL if the state is not one that a CPU can be in (EFER, CR0, CR4 and CS.L
  * contradict each other), or has a bit that is reserved or not in the guest's CPUID.
  */
-static long set_sregs(struct vmm_vcpu *vcpu, void __user *arg)
+static int write_sregs(struct vmm_vcpu *vcpu, const struct vmm_sregs *sregs)
 {
 	struct vmm_sregs2 s = {};
-	struct vmm_sregs sregs;
 	int r;
 
-	if (copy_from_user(&sregs, arg, sizeof(sregs)))
-		return -EFAULT;
-	memcpy(&s, &sregs, SREGS_COMMON);
+	memcpy(&s, sregs, SREGS_COMMON);
 	r = set_common(vcpu, &s);
 	if (r)
 		return r;
 	if (pae_paging(&s))
 		vcpu_load_pdptrs(vcpu, s.cr3);
-	accept_interrupt(vcpu, sregs.interrupt_bitmap);
+	accept_interrupt(vcpu, sregs->interrupt_bitmap);
 	return 0;
+}
+
+static long set_sregs(struct vmm_vcpu *vcpu, void __user *arg)
+{
+	struct vmm_sregs sregs;
+
+	if (copy_from_user(&sregs, arg, sizeof(sregs)))
+		return -EFAULT;
+	return write_sregs(vcpu, &sregs);
 }
 
 static long get_sregs2(struct vmm_vcpu *vcpu, void __user *arg)
@@ -340,13 +365,53 @@ static long set_mp_state(struct vmm_vcpu *vcpu, void __user *arg)
 	return vmm_set_mp_state(vcpu, state.mp_state);
 }
 
+/* --- NESTED_STATE: guests have no guests, but snapshots ask without asking first --- */
+
+#define NESTED_HEADER	offsetof(struct vmm_nested_state, data)
+
+static void empty_nested_state(struct vmm_nested_state *s)
+{
+	memset(s, 0, NESTED_HEADER);
+	s->flags = vmm_backend->nested_flags;
+	s->format = vmm_backend->nested_format;
+	s->size = NESTED_HEADER;
+	/* Two addresses, of what is not there. */
+	if (s->format == VMM_STATE_NESTED_FORMAT_VMX)
+		memset(s->hdr.pad, 0xff, 2 * sizeof(u64));
+}
+
+static long get_nested_state(struct vmm_nested_state __user *arg)
+{
+	struct vmm_nested_state s;
+	u32 room;
+
+	if (get_user(room, &arg->size))
+		return -EFAULT;
+	empty_nested_state(&s);
+	if (room < NESTED_HEADER)
+		return put_user(s.size, &arg->size) ? -EFAULT : -E2BIG;
+	return copy_to_user(arg, &s, NESTED_HEADER) ? -EFAULT : 0;
+}
+
+/* -EINVAL: any other state than the one that GET gives. */
+static long set_nested_state(const void __user *arg)
+{
+	struct vmm_nested_state s, empty;
+
+	if (copy_from_user(&s, arg, NESTED_HEADER))
+		return -EFAULT;
+	empty_nested_state(&empty);
+	return memcmp(&s, &empty, NESTED_HEADER) ? -EINVAL : 0;
+}
+
 /**
- * vmm_state_ioctl() - VMM_{GET,SET}_{REGS,SREGS,SREGS2,DEBUGREGS,MP_STATE}
+ * vmm_state_ioctl() - VMM_{GET,SET}_{REGS,SREGS,SREGS2,DEBUGREGS,MP_STATE,NESTED_STATE}
  * @vcpu: the vCPU, loaded
  * @nr: which of them
  * @arg: its struct in user space
  *
- * Return: 0; -EFAULT; -EINVAL as said at the functions above.
+ * Return: 0; -EFAULT; -EINVAL as said at the functions above; -E2BIG:
+ * VMM_GET_NESTED_STATE finds too little room, and says how much it needs.
  */
 long vmm_state_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, void __user *arg)
 {
@@ -371,8 +436,74 @@ long vmm_state_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, void __user *arg)
 		return get_mp_state(vcpu, arg);
 	case VMM_SET_MP_STATE:
 		return set_mp_state(vcpu, arg);
+	case VMM_GET_NESTED_STATE:
+		return get_nested_state(arg);
+	case VMM_SET_NESTED_STATE:
+		return set_nested_state(arg);
 	default:
 		return -ENOTTY;
+	}
+}
+
+/* --- registers through the run page --- */
+
+/* User space may change the page at any time: copy it, once, then look at the copy. */
+#define FETCH(to, from)								\
+	do {									\
+		memcpy(to, from, sizeof(*(to)));				\
+		barrier_data(to);						\
+	} while (0)
+
+static int load_sregs(struct vmm_vcpu *vcpu)
+{
+	struct vmm_sregs sregs;
+
+	FETCH(&sregs, &vcpu->run->s.regs.sregs);
+	return write_sregs(vcpu, &sregs);
+}
+
+static int load_events(struct vmm_vcpu *vcpu)
+{
+	struct vmm_vcpu_events events;
+
+	FETCH(&events, &vcpu->run->s.regs.events);
+	return vmm_set_vcpu_events(vcpu, &events);
+}
+
+int vmm_sync_regs_load(struct vmm_vcpu *vcpu)
+{
+	struct vmm_run *run = vcpu->run;
+	u64 dirty = READ_ONCE(run->vmm_dirty_regs);
+	struct vmm_regs regs;
+
+	if ((dirty | READ_ONCE(run->vmm_valid_regs)) & ~(u64)VMM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	if (dirty & VMM_SYNC_X86_REGS) {
+		FETCH(&regs, &run->s.regs.regs);
+		write_regs(vcpu, &regs);
+	}
+	if (dirty & VMM_SYNC_X86_SREGS && load_sregs(vcpu))
+		return -EINVAL;
+	if (dirty & VMM_SYNC_X86_EVENTS && load_events(vcpu))
+		return -EINVAL;
+	WRITE_ONCE(run->vmm_dirty_regs, 0);
+	return 0;
+}
+
+void vmm_sync_regs_store(struct vmm_vcpu *vcpu)
+{
+	struct vmm_sync_regs *s = &vcpu->run->s.regs;
+	u64 valid = READ_ONCE(vcpu->run->vmm_valid_regs);
+
+	if (valid & VMM_SYNC_X86_REGS)
+		read_regs(vcpu, &s->regs);
+	if (valid & VMM_SYNC_X86_SREGS)
+		read_sregs(vcpu, &s->sregs);
+	if (valid & VMM_SYNC_X86_EVENTS) {
+		struct vmm_vcpu_events events = {};
+
+		vmm_get_vcpu_events(vcpu, &events);
+		s->events = events;
 	}
 }
 

@@ -285,7 +285,7 @@ static bool fix_write(struct fault *f)
 out:
 	read_unlock(&vm->mmu_lock);
 	if (fixed)
-		vmm_mark_dirty(vm, f->slot, f->gfn);
+		vmm_mark_dirty(vm, f->vcpu, f->slot, f->gfn);
 	return fixed;
 }
 
@@ -308,7 +308,7 @@ static int map(struct fault *f)
 	if (unlikely(f->flush))
 		vmm_flush_remote_tlbs(vm);
 	if (done && f->access & VMM_ACCESS_WRITE)
-		vmm_mark_dirty(vm, f->slot, f->gfn);
+		vmm_mark_dirty(vm, f->vcpu, f->slot, f->gfn);
 	return TDP_RESUME;
 }
 
@@ -416,6 +416,9 @@ int tdp_fault(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int access, bool presen
 		return TDP_EMULATE;
 	r = look_up(&f);
 	if (likely(r == TDP_RESUME)) {
+		r = write ? vmm_snapshot_save(vm, f.slot, f.gfn) : 0;
+		if (unlikely(r))
+			return r;
 		if (present && write && fix_write(&f))
 			return TDP_RESUME;
 		if (host_ready(&f, NULL))

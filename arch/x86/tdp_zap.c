@@ -145,23 +145,24 @@ void tdp_vm_destroy(struct vmm_vm *vm)
 	vm->arch.root = NULL;
 }
 
-/* Take the write permission from a leaf. True: it had it. */
+/*
+ * Take the write permission from a level 1 leaf. True: it had it. The CPU's dirty
+ * bit and faults that add permissions may come in between, never a table: so it
+ * is enough to clear the bit, whatever else the entry has become.
+ */
 static __always_inline bool protect(u64 *ptep, u64 write)
 {
-	u64 pte = READ_ONCE(*ptep);
-
-	/* Racing with the CPU's dirty bit and with faults that add permissions. */
-	while (pte & write)
-		if (try_cmpxchg64(ptep, &pte, pte & ~write))
-			return true;
-	return false;
+	if (!(READ_ONCE(*ptep) & write))
+		return false;
+	atomic64_and(~write, (atomic64_t *)ptep);
+	return true;
 }
 
 /*
  * The same for a large leaf, which a fault may replace by a table meanwhile:
- * then look at the table.
+ * then look at the table, from @start on.
  */
-static bool protect_large(struct tdp_iter *it, gfn_t end)
+static bool protect_large(struct tdp_iter *it, gfn_t start, gfn_t end)
 {
 	const struct tdp_format *fmt = it->root->fmt;
 	u64 pte = READ_ONCE(*it->ptep);
@@ -172,7 +173,8 @@ static bool protect_large(struct tdp_iter *it, gfn_t end)
 		if (tdp_change(it->ptep, pte, pte & ~fmt->write))
 			return true;
 	}
-	tdp_iter_init(it, it->root, it->gfn, end);
+	/* The leaf may begin before the range that was asked for. */
+	tdp_iter_init(it, it->root, max(it->gfn, start), end);
 	return false;
 }
 
@@ -190,7 +192,7 @@ bool tdp_write_protect_slot(struct vmm_vm *vm, const struct vmm_memslot *slot)
 		tdp_iter_init(&it, vm->arch.root, gfn, stop);
 		while (tdp_iter_next(&it)) {
 			if (it.level > 1) {
-				flush |= protect_large(&it, stop);
+				flush |= protect_large(&it, gfn, stop);
 				continue;
 			}
 			for (i = 0; i < it.n; i++)
@@ -214,7 +216,7 @@ bool tdp_write_protect_pages(struct vmm_vm *vm, gfn_t gfn, const unsigned long *
 	tdp_iter_init(&it, vm->arch.root, gfn, gfn + nbits);
 	while (tdp_iter_next(&it)) {
 		if (it.level > 1) {
-			flush |= protect_large(&it, gfn + nbits);
+			flush |= protect_large(&it, gfn, gfn + nbits);
 			continue;
 		}
 		bit = it.gfn - gfn;

@@ -115,6 +115,7 @@ enum vmm_backend_cap {
  * @tdp: the format of second-level page tables (&tdp_format_npt, &tdp_format_ept)
  * @tdp_max_level: 2 = 2 MiB leaves, 3 = 1 GiB leaves
  * @tdp_ad: the CPU sets accessed and dirty bits in second-level tables
+ * @nested_format, @nested_flags: of the state of a guest that has no guests
  * @tsc_frac_bits: TSC scaling's fixed-point format: bits below the point
  * @max_tsc_ratio: the largest ratio in that format
  */
@@ -128,6 +129,8 @@ struct vmm_backend {
 	u8 tdp_max_level;
 	bool tdp_ad;
 	u8 tsc_frac_bits;
+	u16 nested_format;
+	u16 nested_flags;
 	u64 max_tsc_ratio;
 	/* private: the operations, described in VMM_BACKEND_OPS */
 #define VMM_OP_FIELD(ret, name, args) ret (*name) args;

@@ -33,6 +33,18 @@ static __always_inline struct vmm_memslot *vcpu_find_slot(struct vmm_vcpu *vcpu,
 	return vcpu_find_slot_slow(vcpu, gfn);
 }
 
+/*
+ * A page is about to be written, or made writable: a snapshot may want its contents.
+ * srcu and a vCPU's mutex held, may sleep. 0, -ENOMEM, -EFAULT.
+ */
+static __always_inline int vmm_snapshot_save(struct vmm_vm *vm, const struct vmm_memslot *slot,
+					     gfn_t gfn)
+{
+	if (likely(!slot->dirty) || !rcu_access_pointer(vm->snapshot))
+		return 0;
+	return vmm_snapshot_save_slow(vm, slot, gfn);
+}
+
 /* Where the VM's process has a guest address; NULL if there is no slot. */
 static __always_inline void __user *vcpu_guest_ptr(struct vmm_vcpu *vcpu, gpa_t gpa)
 {

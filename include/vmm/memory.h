@@ -2,7 +2,8 @@
 /*
  * Guest physical memory: slots, the host's view of them, access from the
  * kernel. Implemented in virt/memslot.c (slots), virt/guest_memory.c (access),
- * virt/invalidate.c (MMU notifier), virt/dirty.c (dirty bitmap).
+ * virt/invalidate.c (MMU notifier), virt/dirty.c (dirty bitmap),
+ * virt/dirty_ring.c (dirty rings).
  */
 #ifndef _VMM_MEMORY_H
 #define _VMM_MEMORY_H
@@ -10,6 +11,7 @@
 #include <linux/interval_tree.h>
 #include <linux/mm_types.h>
 #include <linux/nospec.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct vmm_vm;
@@ -117,12 +119,60 @@ int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 		       const void *new, unsigned int size);
 
 /* --- dirty tracking --- */
-void vmm_mark_dirty(struct vmm_vm *vm, const struct vmm_memslot *slot, gfn_t gfn);
+void __vmm_mark_dirty(struct vmm_vm *vm, struct vmm_vcpu *vcpu,
+		      const struct vmm_memslot *slot, gfn_t gfn);
+/* A page was written, or made writable. srcu held; vcpu: who did it, or NULL. */
+static __always_inline void vmm_mark_dirty(struct vmm_vm *vm, struct vmm_vcpu *vcpu,
+					   const struct vmm_memslot *slot, gfn_t gfn)
+{
+	if (unlikely(slot->dirty))
+		__vmm_mark_dirty(vm, vcpu, slot, gfn);
+}
+
 struct vmm_dirty_log;
-/* May sleep, takes slots_lock. 0, -EINVAL (no such slot number), -ENOENT (no
- * slot, or not logged), -EFAULT. */
+struct vmm_clear_dirty_log;
+struct vmm_enable_cap;
 int vmm_get_dirty_log(struct vmm_vm *vm, const struct vmm_dirty_log *log);
-unsigned long *vmm_alloc_dirty_bitmap(unsigned long npages);	/* kvfree() */
+int vmm_clear_dirty_log(struct vmm_vm *vm, const struct vmm_clear_dirty_log *log);
+unsigned long *vmm_alloc_dirty_bitmap(struct vmm_vm *vm, unsigned long npages);	/* kvfree() */
+/* vm->lock held. -EINVAL: not a capability of dirty tracking, or as in api.rst. */
+int vmm_dirty_enable_cap(struct vmm_vm *vm, const struct vmm_enable_cap *cap);
+/* Does logging begin with all pages dirty, and none write-protected? */
+bool vmm_dirty_initially_set(const struct vmm_vm *vm);
+
+/* --- dirty rings, virt/dirty_ring.c --- */
+#define VMM_DIRTY_RING_MAX_ENTRIES	65536
+
+/**
+ * struct vmm_dirty_ring - pages that were written on a vCPU's behalf
+ * @entry: shared with user space, which may write anything at any time
+ * @size: entries, a power of two; 0: no ring
+ * @head: where the next entry goes; counts on, as @tail does
+ * @tail: the oldest one that VMM_RESET_DIRTY_RINGS has not taken back
+ * @lock: @head and @tail
+ */
+struct vmm_dirty_ring {
+	struct vmm_dirty_gfn *entry;	/* I */
+	u32 size;			/* I */
+	u32 head, tail;			/* lock */
+	spinlock_t lock;
+};
+
+int vmm_dirty_ring_init(struct vmm_vcpu *vcpu);		/* 0, -ENOMEM */
+void vmm_dirty_ring_free(struct vmm_vcpu *vcpu);
+struct page *vmm_dirty_ring_page(struct vmm_vcpu *vcpu, unsigned long pgoff);
+unsigned long vmm_dirty_ring_pages(const struct vmm_vcpu *vcpu);
+/* VMM_REQ_DIRTY_RING: has user space to harvest first? Then the request stays. */
+bool vmm_dirty_ring_full(struct vmm_vcpu *vcpu);
+/* The slot's bit for the page was clear until now. */
+void vmm_dirty_ring_add(struct vmm_vm *vm, struct vmm_vcpu *vcpu,
+			const struct vmm_memslot *slot, u64 offset);
+long vmm_reset_dirty_rings(struct vmm_vm *vm);
+
+/* --- snapshots, virt/snapshot.c --- */
+long vmm_snapshot_ioctl(struct vmm_vm *vm, unsigned int nr);
+void vmm_snapshot_destroy(struct vmm_vm *vm);
+int vmm_snapshot_save_slow(struct vmm_vm *vm, const struct vmm_memslot *slot, gfn_t gfn);
 
 /* --- MMU notifier: vm->mm to second-level tables --- */
 /* May sleep; 0, -ENOMEM, -EINTR. After tdp_vm_init() and vmm_slots_init(). */

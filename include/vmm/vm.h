@@ -58,6 +58,10 @@ struct vmm_vm {
 	struct rb_root_cached hva_tree;		/* M: slots by host address */
 	struct vmm_invalidate inval;		/* M, see memory.h */
 	struct vmm_notifier *notifier;		/* I: see invalidate.c */
+	u32 dirty_log_flags;			/* S: VMM_DIRTY_LOG_* */
+	u32 dirty_ring_size;			/* V: entries; I once there is a vCPU */
+	struct vmm_snapshot __rcu *snapshot;	/* S, srcu; see snapshot.c */
+	bool dirty_ring_spilled;		/* A: pages wait for room, see dirty_ring.c */
 
 	struct xarray vcpus;			/* V; index -> vCPU; readers lock-free */
 	unsigned int created_vcpus;		/* V: incl. those being created */
@@ -86,6 +90,8 @@ enum {
 	VMM_REQ_CLOCK_UPDATE,	/* write the paravirtual clock page */
 	VMM_REQ_TRIPLE_FAULT,
 	VMM_REQ_VM_DEAD,
+	VMM_REQ_DIRTY_RING,	/* the dirty ring is getting full */
+	VMM_REQ_MSR_FILTER,	/* which MSRs exit has changed */
 	VMM_REQ_ARCH,		/* first bit for arch/x86 */
 };
 
@@ -107,6 +113,7 @@ struct vmm_vcpu {
 	bool sigset_active;			/* R */
 	int srcu_idx;				/* R: while in the run loop, outside the guest */
 	struct vmm_memslot_cache slot_cache;	/* R */
+	struct vmm_dirty_ring dirty_ring;	/* see memory.h */
 
 	struct vmm_vcpu_arch arch;		/* R unless it says otherwise */
 };
@@ -201,5 +208,9 @@ long vmm_arch_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long a
 void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu);	/* preemption off */
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu);
 int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu);		/* arch/x86/run.c */
+/* The vCPU's part of a snapshot, virt/snapshot.c; vcpu->mutex held, not loaded. */
+int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM */
+void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu);
+void vmm_arch_snapshot_free(struct vmm_vcpu *vcpu);
 
 #endif

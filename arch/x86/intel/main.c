@@ -23,6 +23,7 @@ static struct vmm_backend intel_backend = {
 	.vm_size = sizeof(struct vmm_vm),
 	.tdp = &tdp_format_ept,
 	.tsc_frac_bits = 48,
+	.nested_format = VMM_STATE_NESTED_FORMAT_VMX,
 
 	.cpu_enable = intel_cpu_enable,
 	.cpu_disable = intel_cpu_disable,

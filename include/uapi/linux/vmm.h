@@ -1510,9 +1510,18 @@ struct vmm_stats_desc {
  * grows when something is added here and never shrinks.
  */
 #define VMM_CAP_VMM			(VMM_PRIVATE_BASE + 0)
-#define VMM_VMM_REVISION		1
+#define VMM_VMM_REVISION		2
 
 /* vmm_run.fail_entry.explain names the rule that the refused entry broke. */
 #define VMM_CAP_FAIL_ENTRY_EXPLAIN	(VMM_PRIVATE_BASE + 1)
+
+/*
+ * Marks the state of a VM, and returns to it at a cost that grows with what was
+ * written since. ioctls on the VM.
+ */
+#define VMM_CAP_SNAPSHOT		(VMM_PRIVATE_BASE + 2)
+#define VMM_SNAPSHOT_MARK		_IO(VMMIO, VMM_PRIVATE_IOCTL_BASE + 0)
+#define VMM_SNAPSHOT_RESTORE		_IO(VMMIO, VMM_PRIVATE_IOCTL_BASE + 1)
+#define VMM_SNAPSHOT_DROP		_IO(VMMIO, VMM_PRIVATE_IOCTL_BASE + 2)
 
 #endif /* _UAPI_LINUX_VMM_H */

@@ -38,7 +38,7 @@ def write_guest(folder):
 
 
 def add_qemu(archive):
-    """QEMU with its libraries and firmware, the guest, and qemu-boot.sh."""
+    """QEMU with its libraries and firmware, the guest, and the scripts that use them."""
     debian.install(PACKAGES)
     archive.file('/usr/bin/qemu-system-x86_64', 'usr/bin/qemu-system-x86_64')
     for pattern in FIRMWARE:
@@ -46,4 +46,5 @@ def add_qemu(archive):
             archive.file(path, path)
     archive.file(debian.kernel(GUEST_KERNEL).vmlinuz, 'guest/vmlinuz')
     archive.text('guest/initrd', guest_initrd())
-    archive.file(os.path.join(debian.HERE, 'qemu-boot.sh'), 't/qemu-boot.sh')
+    for script in ('qemu-boot.sh', 'qemu-migrate.sh'):
+        archive.file(os.path.join(debian.HERE, script), f't/{script}')

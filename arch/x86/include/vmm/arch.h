@@ -90,7 +90,8 @@ struct vmm_mtrr {
 /* An MMIO or port access that waits for user space, and the answers so far. */
 #define VMM_IO_LOG	320		/* a string I/O batch and a 64-byte access */
 #define VMM_IO_FRAGS	2		/* an access touches at most two pages */
-enum vmm_io_wait { VMM_IO_NONE, VMM_IO_PIO_IN, VMM_IO_PIO_OUT, VMM_IO_MMIO_READ, VMM_IO_MMIO_WRITE };
+enum vmm_io_wait { VMM_IO_NONE, VMM_IO_PIO_IN, VMM_IO_PIO_OUT, VMM_IO_MMIO_READ, VMM_IO_MMIO_WRITE,
+		   VMM_IO_RDMSR, VMM_IO_WRMSR };
 struct vmm_io_pending {
 	u8 wait;			/* enum vmm_io_wait: what user space was asked */
 	bool emulating;			/* restart the instruction when answered */
@@ -111,6 +112,8 @@ struct vmm_io_pending {
 };
 
 struct vmm_vcpu_arch {
+	/* Up to cpuid a snapshot is a copy of the bytes (snapshot.c): no pointers here. */
+
 	/* --- registers; see VMM_G_* --- */
 	u64 gpr[NR_GPRS];
 	unsigned long rip;
@@ -214,6 +217,7 @@ struct vmm_vcpu_arch {
 	unsigned int halt_poll_ns;		/* see halt.c */
 	struct vmm_io_pending io;
 	struct emu_ctxt *emu;			/* allocated at first use */
+	struct vmm_vcpu_snapshot *snapshot;	/* see snapshot.c */
 	struct tdp_vcpu_cache *tdp_cache;	/* pages for tables, see tdp.c */
 	u64 mmio_gen;				/* slot generation in which ... */
 	gfn_t mmio_gfn;				/* ... this gfn had no slot; see tdp.c */
@@ -239,6 +243,7 @@ enum {
 struct tdp_root;
 struct vmm_apic_map;
 struct vmm_irqchips;
+struct vmm_msr_filter_set;
 
 struct vmm_vm_arch {
 	struct tdp_root *root;		/* I: one tree for all vCPUs */
@@ -247,10 +252,11 @@ struct vmm_vm_arch {
 	struct vmm_apic_map __rcu *apic_map;	/* apic_map_lock, RCU; NULL: look at all vCPUs */
 	u64 tss_addr, identity_map_addr;	/* V: stored; no use with unrestricted guests */
 	u64 disabled_quirks;		/* V */
-	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_* */
+	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_*; I once there is a vCPU */
 	bool exception_payload;		/* V */
 	bool triple_fault_event;	/* V */
-	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_* */
+	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_*; read locklessly */
+	struct vmm_msr_filter_set __rcu *msr_filter;	/* V, srcu */
 	bool x2apic_32bit_ids;		/* V: VMM_X2APIC_API_*, read without */
 	bool x2apic_no_broadcast_quirk;	/* V: the same */
 	u32 boot_cpu_id;		/* V, immutable once vCPUs exist */

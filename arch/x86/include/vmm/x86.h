@@ -106,6 +106,9 @@ void vmm_update_dr7(struct vmm_vcpu *vcpu);
 /* --- state.c: GET/SET of REGS, SREGS, SREGS2, DEBUGREGS, MP_STATE; reset --- */
 void vmm_vcpu_reset(struct vmm_vcpu *vcpu, bool init);
 long vmm_state_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, void __user *arg);
+/* Registers through the run page: as VMM_RUN begins (0 or -EINVAL), and ends. */
+int vmm_sync_regs_load(struct vmm_vcpu *vcpu);
+void vmm_sync_regs_store(struct vmm_vcpu *vcpu);
 
 /* --- cpuid.c --- */
 int vmm_cpuid_setup(void);		/* from the host CPU and the backend */
@@ -134,7 +137,10 @@ void vmm_msr_cpuid_changed(struct vmm_vcpu *vcpu);
 void vmm_msr_reset(struct vmm_vcpu *vcpu);	/* power-up values */
 /* TSC_AUX: as RUN begins, and at each load within it. Preemption off. */
 void vmm_msr_load_guest(struct vmm_vcpu *vcpu);
-/* host: from user space (more is allowed). 0; 1: no such MSR or bad value. */
+void vmm_msr_filter_changed(struct vmm_vcpu *vcpu);	/* VMM_REQ_MSR_FILTER */
+/* host: from user space (more is allowed). 0; 1: no such MSR for this guest, or a bad
+ * value; VMM_MSR_UNKNOWN: no such MSR at all. */
+#define VMM_MSR_UNKNOWN		2
 int vmm_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host);
 int vmm_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host);
 long vmm_msrs_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, void __user *arg);
@@ -143,6 +149,20 @@ int vmm_get_msr_feature_list(struct vmm_msr_list __user *arg);
 int vmm_get_feature_msrs(struct vmm_msrs __user *arg);	/* GET_MSRS on /dev/vmm */
 int vmm_handle_rdmsr(struct vmm_vcpu *vcpu);
 int vmm_handle_wrmsr(struct vmm_vcpu *vcpu);
+
+/* --- msr_filter.c: MSRs that are user space's --- */
+long vmm_set_msr_filter(struct vmm_vm *vm, const void __user *arg);
+void vmm_msr_filter_destroy(struct vmm_vm *vm);
+int vmm_enable_user_msr(struct vmm_vm *vm, u64 mask);
+bool vmm_msr_denied_slow(struct vmm_vcpu *vcpu, u32 msr, bool write);
+/* Does the VM's filter deny the guest this access? srcu held. */
+static __always_inline bool vmm_msr_denied(struct vmm_vcpu *vcpu, u32 msr, bool write)
+{
+	return unlikely(rcu_access_pointer(vcpu->vm->arch.msr_filter)) &&
+	       vmm_msr_denied_slow(vcpu, msr, write);
+}
+bool vmm_user_msr_exit(struct vmm_vcpu *vcpu, u32 reason, bool write, u64 value);
+int vmm_complete_user_msr(struct vmm_vcpu *vcpu, bool write);
 
 /* --- mtrr.c, mce.c: -1 if the MSR is not theirs, else as vmm_get_msr() --- */
 int vmm_mtrr_get(struct vmm_vcpu *vcpu, u32 msr, u64 *value);
@@ -223,6 +243,7 @@ void vmm_write_tsc(struct vmm_vcpu *vcpu, u64 value, bool host);
 int vmm_clock_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host);	/* -1: not its */
 int vmm_clock_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host);
 long vmm_clock_vm_ioctl(struct vmm_vm *vm, unsigned int nr, void __user *arg);
+long vmm_tsc_attr_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, const void __user *arg);
 long vmm_clock_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long arg);
 
 /* Frequently asked of the mode. */

@@ -18,6 +18,7 @@ use warnings;
 my %addition = map { $_ => 1 } qw(
 	VMM_PRIVATE_BASE VMM_PRIVATE_IOCTL_BASE VMM_CAP_VMM VMM_VMM_REVISION
 	VMM_CAP_FAIL_ENTRY_EXPLAIN
+	VMM_CAP_SNAPSHOT VMM_SNAPSHOT_MARK VMM_SNAPSHOT_RESTORE VMM_SNAPSHOT_DROP
 	fail_entry.explain_len fail_entry.explain
 	dirty_bitmap_addr bitmap_addr
 );

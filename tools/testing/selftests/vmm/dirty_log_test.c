@@ -364,3 +364,253 @@ KTAP_TEST(copy_by_the_log_is_complete)
 	CHECK(copied >= 256);
 	CHECK(!memcmp(copy, l->mem, 256 * PAGE_SIZE));
 }
+
+/* ---- User space clears by itself ---- */
+
+static int enable_manual(struct vm *vm, uint64_t flags)
+{
+	struct vmm_enable_cap cap = {
+		.cap = VMM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .args = { flags },
+	};
+
+	return ioctl(vm->fd, VMM_ENABLE_CAP, &cap);
+}
+
+static int clear_log(struct vm *vm, uint64_t first, uint32_t n, const void *bitmap)
+{
+	struct vmm_clear_dirty_log log = {
+		.slot = 1, .first_page = first, .num_pages = n, .dirty_bitmap = (void *)bitmap,
+	};
+
+	return ioctl(vm->fd, VMM_CLEAR_DIRTY_LOG, &log);
+}
+
+static struct logged *start_manual(uint64_t flags, bool huge)
+{
+	struct logged *l;
+
+	vmm_need_cap(VMM_CAP_MANUAL_DIRTY_LOG_PROTECT2, "VMM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
+	l = start(0, huge);
+	CHECK_OK(enable_manual(l->vcpu->vm, flags));
+	return l;
+}
+
+static void start_log(struct logged *l)
+{
+	vm_map(l->vcpu->vm, 1, VMM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, l->mem);
+}
+
+KTAP_TEST(manual_log_stays_until_it_is_cleared)
+{
+	struct logged *l = start_manual(VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, false);
+	uint64_t mask[WORDS] = { 0 };
+
+	start_log(l);
+	WRITE_PAGES(l->vcpu, 0, 65, 66, 700);
+	EXPECT_DIRTY(l, 0, 65, 66, 700);
+	EXPECT_DIRTY(l, 0, 65, 66, 700);
+	/* Of the second word one of the two; a clean page does not matter. */
+	mask[0] = 1 << 1 | 1 << 2 | 1ULL << 63;
+	CHECK_OK(clear_log(l->vcpu->vm, 64, 64, mask));
+	EXPECT_DIRTY(l, 0, 700);
+}
+
+KTAP_TEST(cleared_pages_are_logged_again)
+{
+	struct logged *l = start_manual(VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, true);
+	uint64_t mask[WORDS];
+
+	WRITE_PAGES(l->vcpu, 0, 512, 1024);
+	start_log(l);
+	EXPECT_CLEAN(l);
+	WRITE_PAGES(l->vcpu, 3, 515, 516);
+	EXPECT_DIRTY(l, 3, 515, 516);
+	memset(mask, 0xff, sizeof(mask));
+	CHECK_OK(clear_log(l->vcpu->vm, 512, 512, mask));
+	EXPECT_DIRTY(l, 3);
+	WRITE_PAGES(l->vcpu, 3, 516, 600);
+	EXPECT_DIRTY(l, 3, 516, 600);
+	CHECK_OK(clear_log(l->vcpu->vm, 0, PAGES, mask));
+	EXPECT_CLEAN(l);
+	WRITE_PAGES(l->vcpu, 3);
+	EXPECT_DIRTY(l, 3);
+}
+
+KTAP_TEST(initially_all_pages_are_dirty)
+{
+	struct logged *l = start_manual(VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE |
+					VMM_DIRTY_LOG_INITIALLY_SET, true);
+	uint64_t mask[WORDS];
+	unsigned int i;
+
+	WRITE_PAGES(l->vcpu, 0, 512);
+	start_log(l);
+	CHECK_OK(get_log(l->vcpu->vm, 1, l->bitmap));
+	for (i = 0; i < WORDS; i++)
+		CHECK_EQ(l->bitmap[i], ~0ULL);
+	/* A part of a large page is cleared: writes to it are seen. */
+	memset(mask, 0xff, sizeof(mask));
+	CHECK_OK(clear_log(l->vcpu->vm, 64, 128, mask));
+	WRITE_PAGES(l->vcpu, 100, 300);
+	CHECK_OK(get_log(l->vcpu->vm, 1, l->bitmap));
+	CHECK_EQ(l->bitmap[0], ~0ULL);
+	CHECK_EQ(l->bitmap[1], 1ULL << (100 - 64));
+	CHECK_EQ(l->bitmap[2], 0);
+	CHECK_EQ(l->bitmap[3], ~0ULL);
+	CHECK_OK(clear_log(l->vcpu->vm, 0, PAGES, mask));
+	EXPECT_CLEAN(l);
+	WRITE_PAGES(l->vcpu, 0, 100, 511, 512, 1535);
+	EXPECT_DIRTY(l, 0, 100, 511, 512, 1535);
+}
+
+KTAP_TEST(manual_log_errors)
+{
+	struct logged *l = start_manual(VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, false);
+	struct vm *vm = l->vcpu->vm;
+	uint64_t mask[WORDS] = { 0 };
+
+	CHECK_ERR(enable_manual(vm, VMM_DIRTY_LOG_INITIALLY_SET), EINVAL);
+	CHECK_ERR(enable_manual(vm, 4), EINVAL);
+	CHECK_ERR(clear_log(vm, 0, 64, mask), ENOENT);		/* not logged */
+	start_log(l);
+	CHECK_ERR(clear_log(vm, 1, 64, mask), EINVAL);
+	CHECK_ERR(clear_log(vm, 0, 63, mask), EINVAL);
+	CHECK_ERR(clear_log(vm, 0, PAGES + 64, mask), EINVAL);
+	CHECK_ERR(clear_log(vm, PAGES + 64, 64, mask), EINVAL);
+	CHECK_ERR(clear_log(vm, -64, 128, mask), EINVAL);
+	CHECK_ERR(clear_log(vm, 0, 64, NULL), EFAULT);
+	CHECK_ERR(ioctl(vm->fd, VMM_CLEAR_DIRTY_LOG, NULL), EFAULT);
+	CHECK_OK(clear_log(vm, PAGES, 0, mask));
+	CHECK_OK(enable_manual(vm, 0));
+}
+
+/* ---- An oracle: many writers, each page says how often it was written ---- */
+
+#define WRITERS		2
+#define ORACLE_PAGES	512
+
+/*
+ * Pages in an order of its own: RBX first page, R12 the LCG's state. Counts up
+ * the word at R13 in each page that it comes to.
+ */
+GUEST64(write_at_random,
+	1: imul $1103515245, %r12d, %r12d; add $12345, %r12d;
+	mov %r12d, %eax; shr $16, %eax; and $511, %eax; shl $12, %eax;
+	add %rbx, %rax; incq (%rax, %r13);
+	cmpq $0, GUEST_DATA; je 1b;
+	hlt);
+
+struct oracle {
+	struct logged *l;
+	struct vcpu *vcpu[WRITERS];
+	pthread_t thread[WRITERS];
+	uint8_t *copy;
+	unsigned long copied;
+};
+
+static void oracle_start(struct oracle *o, struct logged *l)
+{
+	struct vmm_regs regs;
+	int i;
+
+	o->l = l;
+	o->copy = calloc(1, ORACLE_PAGES * PAGE_SIZE);
+	for (i = 0; i < WRITERS; i++) {
+		o->vcpu[i] = i ? vcpu_create(l->vcpu->vm, i) : l->vcpu;
+		vcpu_load(o->vcpu[i], MODE_LONG, write_at_random);
+		vcpu_get_regs(o->vcpu[i], &regs);
+		regs.rbx = GPA;
+		regs.r12 = i + 1;
+		regs.r13 = i * 8;
+		vcpu_set_regs(o->vcpu[i], &regs);
+	}
+	/* Only now: vcpu_load() writes the tables that they share. */
+	for (i = 0; i < WRITERS; i++)
+		CHECK_EQ(pthread_create(&o->thread[i], NULL, run, o->vcpu[i]), 0);
+}
+
+static void oracle_stop(struct oracle *o)
+{
+	int i;
+
+	*(volatile uint64_t *)vm_gpa(o->l->vcpu->vm, GUEST_DATA) = 1;
+	for (i = 0; i < WRITERS; i++) {
+		CHECK_EQ(pthread_join(o->thread[i], NULL), 0);
+		CHECK_EQ(o->vcpu[i]->run->exit_reason, VMM_EXIT_HLT);
+	}
+}
+
+/* As a migration: what the log names is cleared, then copied. */
+static void oracle_round(struct oracle *o, bool manual)
+{
+	struct logged *l = o->l;
+	unsigned int i;
+
+	CHECK_OK(get_log(l->vcpu->vm, 1, l->bitmap));
+	/* In pieces, with some left for the next time. */
+	for (i = 0; manual && i < ORACLE_PAGES; i += 64) {
+		if (rand() % 4 == 0)
+			l->bitmap[i / 64] = 0;
+		else
+			CHECK_OK(clear_log(l->vcpu->vm, i, 64, &l->bitmap[i / 64]));
+	}
+	for (i = 0; i < ORACLE_PAGES; i++) {
+		if (!(l->bitmap[i / 64] >> i % 64 & 1))
+			continue;
+		memcpy(o->copy + i * PAGE_SIZE, l->mem + i * PAGE_SIZE, PAGE_SIZE);
+		o->copied++;
+	}
+}
+
+static void oracle(struct logged *l, bool manual, bool switch_slots)
+{
+	struct oracle o = { 0 };
+	uint64_t mask[WORDS];
+	int round;
+
+	start_log(l);
+	oracle_start(&o, l);
+	/* Until there is something to judge by. */
+	for (round = 0; round < ROUNDS || (o.copied < 2 * ORACLE_PAGES && round < 5000); round++) {
+		oracle_round(&o, manual);
+		if (switch_slots && round % 8 == 7) {
+			/* Ends, and begins again, under the writers; so does the copy. */
+			vm_map(l->vcpu->vm, 1, 0, GPA, SIZE, l->mem);
+			start_log(l);
+			memcpy(o.copy, l->mem, ORACLE_PAGES * PAGE_SIZE);
+		}
+		usleep(1000);
+	}
+	oracle_stop(&o);
+	memset(mask, 0xff, sizeof(mask));
+	CHECK_OK(get_log(l->vcpu->vm, 1, l->bitmap));
+	for (round = 0; round < ORACLE_PAGES; round++)
+		if (l->bitmap[round / 64] >> round % 64 & 1)
+			memcpy(o.copy + round * PAGE_SIZE, l->mem + round * PAGE_SIZE, PAGE_SIZE);
+	ktap_diag("%lu pages copied", o.copied);
+	CHECK(o.copied >= 2 * ORACLE_PAGES);
+	for (round = 0; round < ORACLE_PAGES; round++)
+		if (memcmp(o.copy + round * PAGE_SIZE, l->mem + round * PAGE_SIZE, 8 * WRITERS))
+			FAIL("page %d was written and not logged", round);
+}
+
+KTAP_TEST(oracle_of_two_writers)
+{
+	oracle(start(0, false), false, false);
+}
+
+KTAP_TEST(oracle_of_two_writers_large_pages)
+{
+	oracle(start(0, true), false, true);
+}
+
+KTAP_TEST(oracle_of_two_writers_manual)
+{
+	oracle(start_manual(VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, true), true, false);
+}
+
+KTAP_TEST(oracle_of_two_writers_initially_set)
+{
+	oracle(start_manual(VMM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | VMM_DIRTY_LOG_INITIALLY_SET,
+			    true), true, true);
+}

@@ -363,6 +363,41 @@ static uint64_t cost_get_log_dirty(void)
 	return get_log();
 }
 
+/* ---- Back to a snapshot after 16 pages were written ---- */
+
+static uint64_t cost_snapshot(void)
+{
+	struct vcpu *vcpu;
+	int i, n = rounds < 101 ? rounds : 101;
+	void *mem;
+
+	if (vmm_check_extension(VMM_CAP_SNAPSHOT) <= 0)
+		return 0;
+	vcpu = vcpu_start(MODE_LONG, touch_some);
+	mem = populated(16 * 100 * PAGE_SIZE);
+	vm_map(vcpu->vm, 1, VMM_MEM_LOG_DIRTY_PAGES, SLOT_GPA,
+	       16 * 100 * PAGE_SIZE, mem);
+	for (i = 0; i < n; i++) {
+		struct vmm_regs regs;
+		uint64_t start;
+
+		vcpu_get_regs(vcpu, &regs);
+		regs.rip = GUEST_CODE;
+		regs.rbx = SLOT_GPA;
+		regs.rcx = 16;
+		vcpu_set_regs(vcpu, &regs);
+		if (!i)
+			CHECK_OK(ioctl(vcpu->vm->fd, VMM_SNAPSHOT_MARK, 0));
+		expect_hlt(vcpu);
+		start = __rdtsc();
+		CHECK_OK(ioctl(vcpu->vm->fd, VMM_SNAPSHOT_RESTORE, 0));
+		samples[i] = __rdtsc() - start;
+	}
+	vm_destroy(vcpu->vm);
+	vcpu_destroy(vcpu);
+	return median(n);
+}
+
 /* ---- Life of a VM ---- */
 
 static uint64_t create_and_close(bool with_close)
@@ -412,10 +447,11 @@ static const struct cost costs[] = {
 	{ "GET_SREGS", cost_get_sregs, 0, 0 },
 	{ "SET_SREGS", cost_set_sregs, 0, 0 },
 	{ "second-level fault, page mapped in the host", cost_fault, 1750, 0 },
-	{ "write-protect fault", cost_write_protect_fault, 0, 0 },
-	{ "dirty log: enable on 256 MiB", cost_enable_log, 0, 0 },
-	{ "GET_DIRTY_LOG of 256 MiB, clean", cost_get_log_clean, 0, 0 },
-	{ "GET_DIRTY_LOG of 256 MiB, 1 % dirty", cost_get_log_dirty, 0, 0 },
+	{ "write-protect fault", cost_write_protect_fault, 1000, 0 },
+	{ "dirty log: enable on 256 MiB", cost_enable_log, 1000000, 0 },
+	{ "GET_DIRTY_LOG of 256 MiB, clean", cost_get_log_clean, 8000, 0 },
+	{ "GET_DIRTY_LOG of 256 MiB, 1 % dirty", cost_get_log_dirty, 230000, 0 },
+	{ "back to a snapshot, 16 pages dirty", cost_snapshot, 20000, 0 },
 	{ "create VM and vCPU", cost_create, 0, 0 },
 	{ "create VM and vCPU, and close them", cost_create_and_close, 1000000, 0 },
 };
