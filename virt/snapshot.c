@@ -300,7 +300,7 @@ static int drop(struct vmm_vm *vm)
  * Return: 0; -EBUSY: a vCPU runs, or another ioctl has it; -EINVAL: mark: no slot has
  * a dirty log; -ENOENT: there is no snapshot; -ESTALE: restore: slots or vCPUs are
  * not those of the mark; -EFAULT: restore: a page cannot be written, the vCPUs are as
- * they were; -ENOMEM.
+ * they were; -EOPNOTSUPP: mark: the VM has interrupt controllers in the kernel; -ENOMEM.
  */
 long vmm_snapshot_ioctl(struct vmm_vm *vm, unsigned int nr)
 {

@@ -159,7 +159,7 @@ void vmm_pv_unloaded(struct vmm_vcpu *vcpu)
 		p = (u8 __user *)(slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa));
 		pagefault_disable();
 		if (!__put_user((u8)VMM_VCPU_PREEMPTED, p))
-			vmm_mark_dirty(vcpu->vm, slot, gpa_to_gfn(gpa));
+			vmm_mark_dirty(vcpu->vm, vcpu, slot, gpa_to_gfn(gpa));
 		pagefault_enable();
 	}
 	srcu_read_unlock(&vcpu->vm->srcu, idx);

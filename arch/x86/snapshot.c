@@ -65,6 +65,9 @@ int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu)
 	struct vmm_vcpu_snapshot *s;
 	unsigned int i;
 
+	/* Local APICs and what sends to them are not part of it yet. */
+	if (vcpu->arch.apic)
+		return -EOPNOTSUPP;
 	vmm_arch_snapshot_free(vcpu);
 	s = kvzalloc(struct_size(s, fpu, DIV_ROUND_UP(fpstate->size, 8)), GFP_KERNEL_ACCOUNT);
 	if (!s)

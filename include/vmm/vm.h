@@ -209,7 +209,7 @@ void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu);	/* preemption off */
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu);
 int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu);		/* arch/x86/run.c */
 /* The vCPU's part of a snapshot, virt/snapshot.c; vcpu->mutex held, not loaded. */
-int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM */
+int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM, -EOPNOTSUPP */
 void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu);
 void vmm_arch_snapshot_free(struct vmm_vcpu *vcpu);
 
