@@ -12,9 +12,8 @@
 
 #include "irq_agent.h"
 
-#define IOAPIC		0xfec00000UL
-#define LEVEL		(1UL << 15)
-#define MASKED		(1UL << 16)
+#define LEVEL		IOAPIC_LEVEL
+#define MASKED		IOAPIC_MASKED
 
 #define GSI		20
 #define VECTOR		0x61
@@ -70,20 +69,11 @@ static int set_msi_route(struct vm *vm, uint32_t gsi, uint32_t data)
 	return ioctl(vm->fd, VMM_SET_GSI_ROUTING, &r);
 }
 
-/* As the guest would write it. */
-static void write_entry(struct vcpu *vcpu, int pin, uint64_t bits)
-{
-	agent_write32(vcpu, IOAPIC, 0x11 + pin * 2);
-	agent_write32(vcpu, IOAPIC + 0x10, bits >> 32);
-	agent_write32(vcpu, IOAPIC, 0x10 + pin * 2);
-	agent_write32(vcpu, IOAPIC + 0x10, bits);
-}
-
 static struct vcpu *start(uint64_t entry)
 {
 	struct vcpu *vcpu = agent_create(vm_create_irqchip(), 0);
 
-	write_entry(vcpu, GSI, entry);
+	ioapic_write_entry(vcpu, GSI, entry);
 	return vcpu;
 }
 
@@ -139,7 +129,7 @@ KTAP_TEST(several)
 
 	for (i = 0; i < 24; i++) {
 		fd[i] = new_eventfd();
-		write_entry(vcpu, i, VECTOR + i);
+		ioapic_write_entry(vcpu, i, VECTOR + i);
 		CHECK_OK(irqfd(vcpu->vm, fd[i], i, 0, 0));
 	}
 	for (i = 0; i < 24; i++) {
@@ -291,7 +281,7 @@ KTAP_TEST(resample_deassigned_while_up)
 	CHECK_OK(irqfd(vcpu->vm, fd, GSI, RESAMPLE, re));
 	signal_fd(fd);
 	CHECK_OK(irqfd(vcpu->vm, fd, GSI, DEASSIGN, 0));
-	write_entry(vcpu, GSI, LEVEL | VECTOR);
+	ioapic_write_entry(vcpu, GSI, LEVEL | VECTOR);
 	agent_expect_none(vcpu);
 }
 
@@ -308,12 +298,12 @@ KTAP_TEST(resample_at_unmask)
 	CHECK_OK(irqfd(vcpu->vm, fd, GSI, RESAMPLE, re));
 	signal_fd(fd);
 	agent_expect_irq(vcpu, VECTOR);
-	write_entry(vcpu, GSI, LEVEL | MASKED | VECTOR);
+	ioapic_write_entry(vcpu, GSI, LEVEL | MASKED | VECTOR);
 	agent_write32(vcpu, LAPIC + LAPIC_EOI, 0);
 	CHECK_EQ(signals(re), 1);
 	signal_fd(fd);			/* not yet content */
 	agent_expect_none(vcpu);
-	write_entry(vcpu, GSI, LEVEL | VECTOR);
+	ioapic_write_entry(vcpu, GSI, LEVEL | VECTOR);
 	CHECK_EQ(signals(re), 1);
 	agent_expect_none(vcpu);
 	signal_fd(fd);
@@ -333,7 +323,7 @@ KTAP_TEST(resample_by_pic)
 	agent_out8(vcpu, 0x21, 4);
 	agent_out8(vcpu, 0x21, 1);
 	agent_out8(vcpu, 0x4d0, 0x20);
-	write_entry(vcpu, 5, MASKED);
+	ioapic_write_entry(vcpu, 5, MASKED);
 	CHECK_OK(irqfd(vcpu->vm, fd, 5, RESAMPLE, re));
 	signal_fd(fd);
 	agent_expect_irq(vcpu, 0x35);

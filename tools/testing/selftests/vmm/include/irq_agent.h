@@ -19,6 +19,13 @@
 #define LAPIC_SPIV	0xf0
 #define LAPIC_LVT0	0x350
 
+#define IOAPIC		0xfec00000UL
+#define IOAPIC_WINDOW	(IOAPIC + 0x10)
+
+/* Bits of an I/O APIC entry. */
+#define IOAPIC_LEVEL	(1UL << 15)
+#define IOAPIC_MASKED	(1UL << 16)
+
 /* What a handler does after its report. */
 enum agent_eoi { EOI_NONE, EOI_LAPIC, EOI_PIC };
 
@@ -28,6 +35,8 @@ struct vm *vm_create_irqchip(void);
 struct vm *vm_create_split(unsigned int routes);
 /* A vCPU of such a VM, ready for the functions below. */
 struct vcpu *agent_create(struct vm *vm, int id);
+/* Both: with PIC and I/O APIC, vCPU 0. */
+struct vcpu *agent_start(void);
 void agent_set_eoi(struct vcpu *vcpu, enum agent_eoi eoi);
 
 /* The guest does this; interrupts that come meanwhile are remembered. */
@@ -39,6 +48,14 @@ void agent_cli(struct vcpu *vcpu);
 void agent_sti(struct vcpu *vcpu);
 /* The guest does nothing, once round. */
 void agent_idle(struct vcpu *vcpu);
+
+/* The guest writes an I/O APIC entry, as guests do. */
+void ioapic_write_entry(struct vcpu *vcpu, int pin, uint64_t bits);
+
+/* VMM_IRQ_LINE as the system call is; VMM_IRQ_LINE_STATUS, which has to work. */
+int irq_line(struct vm *vm, uint32_t gsi, uint32_t level);
+int irq_status(struct vm *vm, uint32_t gsi, uint32_t level);
+struct vmm_irqchip get_chip(struct vm *vm, uint32_t id);
 
 /* The next vector that was taken, in order; waits up to two seconds for one. */
 int agent_next_irq(struct vcpu *vcpu);

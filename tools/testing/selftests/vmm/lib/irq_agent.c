@@ -141,6 +141,11 @@ struct vcpu *agent_create(struct vm *vm, int id)
 	return vcpu;
 }
 
+struct vcpu *agent_start(void)
+{
+	return agent_create(vm_create_irqchip(), 0);
+}
+
 void agent_set_eoi(struct vcpu *vcpu, enum agent_eoi eoi)
 {
 	command(vcpu)->eoi = eoi;
@@ -211,4 +216,35 @@ void agent_expect_none_(struct vcpu *vcpu, const char *file, int line)
 		agent_idle(vcpu);
 	if (t->nr)
 		ktap_fail(file, line, "an interrupt came, vector %#x", t->vector[0]);
+}
+
+void ioapic_write_entry(struct vcpu *vcpu, int pin, uint64_t bits)
+{
+	agent_write32(vcpu, IOAPIC, 0x11 + pin * 2);
+	agent_write32(vcpu, IOAPIC_WINDOW, bits >> 32);
+	agent_write32(vcpu, IOAPIC, 0x10 + pin * 2);
+	agent_write32(vcpu, IOAPIC_WINDOW, bits);
+}
+
+int irq_line(struct vm *vm, uint32_t gsi, uint32_t level)
+{
+	struct vmm_irq_level l = { .irq = gsi, .level = level };
+
+	return ioctl(vm->fd, VMM_IRQ_LINE, &l);
+}
+
+int irq_status(struct vm *vm, uint32_t gsi, uint32_t level)
+{
+	struct vmm_irq_level l = { .irq = gsi, .level = level };
+
+	CHECK_OK(ioctl(vm->fd, VMM_IRQ_LINE_STATUS, &l));
+	return l.status;
+}
+
+struct vmm_irqchip get_chip(struct vm *vm, uint32_t id)
+{
+	struct vmm_irqchip chip = { .chip_id = id };
+
+	CHECK_OK(ioctl(vm->fd, VMM_GET_IRQCHIP, &chip));
+	return chip;
 }
