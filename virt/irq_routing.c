@@ -376,6 +376,6 @@ void vmm_ack_del(struct vmm_vm *vm, struct vmm_irq_ack *ack)
 	mutex_lock(&irqs->lock);
 	hlist_del_rcu(&ack->link);
 	mutex_unlock(&irqs->lock);
-	synchronize_srcu(&irqs->srcu);
+	synchronize_srcu_expedited(&irqs->srcu);
 	vmm_arch_routes_changed(vm);
 }

@@ -103,7 +103,7 @@ static void resampler_leave(struct irqfd *irqfd)
 
 	mutex_lock(&irqs->irqfd_mutex);
 	list_del_rcu(&irqfd->resampler_link);
-	synchronize_srcu(&irqs->srcu);
+	synchronize_srcu_expedited(&irqs->srcu);
 	if (list_empty(&rs->irqfds)) {
 		list_del(&rs->link);
 		vmm_ack_del(irqfd->vm, &rs->ack);
