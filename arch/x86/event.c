@@ -136,14 +136,26 @@ bool vmm_nmi_allowed(struct vmm_vcpu *vcpu)
 	return !vcpu->arch.nmi_masked && !vcpu->arch.shadow;
 }
 
+/*
+ * Split: the PIC is user space's, there is room for one interrupt of its, and the
+ * APIC may have turned it away. A window for what is not accepted would open again
+ * and again, and the guest would not get on.
+ */
+static bool takes_user_interrupts(struct vmm_vcpu *vcpu)
+{
+	const struct vmm_lapic *apic = vcpu->arch.apic;
+
+	if (likely(!apic))
+		return true;
+	return vcpu->vm->arch.irqchip_mode == VMM_IRQCHIP_SPLIT && apic->ext_vector < 0 &&
+	       vmm_apic_accepts_pic(vcpu);
+}
+
 bool vmm_ready_for_interrupt(struct vmm_vcpu *vcpu)
 {
-	if (vcpu->arch.interrupt.injected || vcpu->arch.exception.pending ||
-	    vcpu->arch.exception.injected || !vmm_intr_allowed(vcpu))
-		return false;
-	/* Split: the PIC is user space's, and there is room for one interrupt of its. */
-	return !vcpu->arch.apic ||
-	       (vcpu->arch.apic->ext_vector < 0 && vmm_apic_accepts_pic(vcpu));
+	return !vcpu->arch.interrupt.injected && !vcpu->arch.exception.pending &&
+	       !vcpu->arch.exception.injected && vmm_intr_allowed(vcpu) &&
+	       takes_user_interrupts(vcpu);
 }
 
 static int queue_ext_interrupt(struct vmm_vcpu *vcpu, u32 vector)
@@ -276,7 +288,7 @@ void vmm_prepare_events(struct vmm_vcpu *vcpu)
 		arm_apic_interrupt(vcpu);
 	}
 	a->want_nmi_window = a->nmi_pending;
-	a->want_intr_window = a->user_wants_window ||
+	a->want_intr_window = (a->user_wants_window && takes_user_interrupts(vcpu)) ||
 		(a->interrupt.injected && a->inject_armed != VMM_EVENT_INTR &&
 		 a->inject_armed != VMM_EVENT_SOFT_INTR) ||
 		(a->apic && vmm_apic_has_interrupt(vcpu));
