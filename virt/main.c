@@ -333,7 +333,7 @@ static int __init vmm_init(void)
 	int r = vmm_kick_masks_alloc();
 
 	if (r)
-		return r;
+		goto err_stats;
 	r = vmm_irqfd_init();
 	if (r)
 		goto err_masks;
@@ -351,6 +351,9 @@ err_irqfd:
 	vmm_irqfd_exit();
 err_masks:
 	vmm_kick_masks_free();
+err_stats:
+	/* A parameter on modprobe's line may have set it going. */
+	vmm_arch_stats_exit();
 	return r;
 }
 module_init(vmm_init);

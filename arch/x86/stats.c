@@ -113,7 +113,9 @@ static void probe_entry(void *unused, struct vmm_vcpu *vcpu)
 	vcpu->arch.stat.timed_reason = VX_NONE;
 }
 
-static bool exit_timing;		/* the parameters' lock */
+/* Both: the parameters' lock. */
+static bool exit_timing;
+static bool no_more_timing;		/* the module goes; its parameters go last */
 
 static int timing_on(void)
 {
@@ -143,6 +145,8 @@ static int set_exit_timing(const char *value, const struct kernel_param *kp)
 
 	if (r || on == exit_timing)
 		return r;
+	if (no_more_timing)
+		return -ENODEV;
 	if (on)
 		r = timing_on();
 	else
@@ -162,6 +166,10 @@ MODULE_PARM_DESC(exit_timing, "Take the time of each exit, by reason, for statis
 
 void vmm_arch_stats_exit(void)
 {
+	kernel_param_lock(THIS_MODULE);
 	if (exit_timing)
 		timing_off();
+	exit_timing = false;
+	no_more_timing = true;
+	kernel_param_unlock(THIS_MODULE);
 }

@@ -40,6 +40,6 @@ unsigned int vmm_arch_nr_vcpu_stats(void);
 void vmm_arch_vcpu_stat(unsigned int i, struct vmm_stat *stat);
 /* All values, in the order of their numbers. Any thread. */
 void vmm_arch_vcpu_stat_values(struct vmm_vcpu *vcpu, u64 *values);
-void vmm_arch_stats_exit(void);			/* module exit: no probe runs any more */
+void vmm_arch_stats_exit(void);		/* the module goes: no probe runs any more */
 
 #endif

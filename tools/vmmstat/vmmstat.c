@@ -219,8 +219,8 @@ static void print_vm(const struct vm *vm, double seconds)
 	double divisor = seconds ? seconds : 1, all = vm->exits ? vm->exits : 1;
 	unsigned int i;
 
-	printf("\nVM %s  %s  %" PRIu64 " vCPU%s  %" PRIu64 " MiB  %.0f exits%s\n", vm->id,
-	       vm->command, vm->vcpus, vm->vcpus == 1 ? "" : "s", vm->memory >> 20,
+	printf("\nVM %s  %s  %" PRIu64 " vCPU%s  %.4g MiB  %.0f exits%s\n", vm->id, vm->command,
+	       vm->vcpus, vm->vcpus == 1 ? "" : "s", vm->memory / 1048576.0,
 	       vm->exits / divisor, seconds ? "/s" : "");
 	printf("  %-16s%12s%10s%12s\n", "REASON", seconds ? "EXITS/s" : "EXITS", "SHARE", "MEAN COST");
 	for (i = 0; i < vm->nr_reasons; i++) {

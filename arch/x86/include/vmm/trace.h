@@ -15,6 +15,16 @@
 
 #define VMM_TRACE_REASON(n)	{ VX_##n, #n },
 
+/* trace-cmd and perf read the format: they know no enum but those that are told. */
+#define VMM_TRACE_ENUM(n)	TRACE_DEFINE_ENUM(VX_##n);
+VMM_EXIT_REASONS(VMM_TRACE_ENUM)
+#undef VMM_TRACE_ENUM
+TRACE_DEFINE_ENUM(VMM_EVENT_INTR);
+TRACE_DEFINE_ENUM(VMM_EVENT_NMI);
+TRACE_DEFINE_ENUM(VMM_EVENT_EXCEPTION);
+TRACE_DEFINE_ENUM(VMM_EVENT_SOFT_INTR);
+TRACE_DEFINE_ENUM(VMM_EVENT_SOFT_EXCEPTION);
+
 TRACE_EVENT(vmm_entry,
 	TP_PROTO(struct vmm_vcpu *vcpu),
 	TP_ARGS(vcpu),
