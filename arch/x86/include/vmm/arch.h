@@ -14,6 +14,7 @@
 
 #include <uapi/linux/vmm.h>
 #include <vmm/exit.h>
+#include <vmm/memory.h>
 
 /* General registers in the order of their encoding. */
 enum { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
