@@ -126,6 +126,7 @@ class Kernel:
         self.top, self.release, self.kdir = top, release, kdir
         self.vmlinuz = os.path.join(top, 'boot', f'vmlinuz-{release}')
         self.vmlinux = os.path.join(top, 'boot', f'vmlinux-{release}')
+        self.image = self.vmlinux       # what QEMU boots: it saves unpacking it there
         self.moddir = os.path.join(top, 'lib/modules', release)
 
     def _known_modules(self):

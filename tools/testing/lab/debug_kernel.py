@@ -70,4 +70,8 @@ def debug_kernel():
             with open(complete, 'w', encoding='ascii') as f:
                 f.write(release)
     with open(complete, encoding='ascii') as f:
-        return Kernel(top, f.read(), kdir)
+        kernel = Kernel(top, f.read(), kdir)
+    # Without the stub, QEMU enters the kernel where code that KASAN has
+    # instrumented runs before there is a shadow: a triple fault.
+    kernel.image = kernel.vmlinuz
+    return kernel

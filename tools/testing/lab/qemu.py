@@ -30,7 +30,7 @@ def command(options, kernel, initrd, console, _workdir):
             '-chardev', f'serial,id=console,path={console.device}', '-serial', 'chardev:console',
             '-serial', f'file:{console.kernel_log_path}',
             '-device', 'isa-debug-exit,iobase=0x501,iosize=1',
-            '-kernel', kernel.vmlinux, '-initrd', initrd,
+            '-kernel', kernel.image, '-initrd', initrd,
             '-append', f'{append} {options.append}'.strip()]
 
 
