@@ -115,7 +115,8 @@ enum vmm_backend_cap {
  * @tdp: the format of second-level page tables (&tdp_format_npt, &tdp_format_ept)
  * @tdp_max_level: 2 = 2 MiB leaves, 3 = 1 GiB leaves
  * @tdp_ad: the CPU sets accessed and dirty bits in second-level tables
- * @nested_format, @nested_flags: of the state of a guest that has no guests
+ * @nested_format: of VMM_GET_NESTED_STATE, for a guest that has no guests
+ * @nested_flags: in that state
  * @tsc_frac_bits: TSC scaling's fixed-point format: bits below the point
  * @max_tsc_ratio: the largest ratio in that format
  */

@@ -28,7 +28,10 @@ enum vmm_irq_source { VMM_IRQ_USER, VMM_IRQ_RESAMPLE, VMM_IRQ_PIT };
 
 /**
  * struct vmm_irq_route - where one interrupt goes; user space's entry, checked
+ * @gsi: the GSI that takes it
  * @type: VMM_IRQ_ROUTING_IRQCHIP or VMM_IRQ_ROUTING_MSI
+ * @irqchip: a pin of a controller
+ * @msi: a message
  */
 struct vmm_irq_route {
 	u32 gsi;
@@ -47,11 +50,12 @@ struct vmm_irq_route {
  * @pin_gsi: the GSI that leads to this pin of this controller (the last one, if
  *	     there are several), or -1
  * @first: the routes of GSI g are route[first[g]] .. route[first[g + 1] - 1]
+ * @route: all routes, sorted by GSI
  */
 struct vmm_irq_table {
 	s16 pin_gsi[VMM_NR_IRQCHIPS][VMM_IRQ_MAX_PINS];
 	u16 first[VMM_MAX_IRQ_ROUTES + 1];
-	struct vmm_irq_route route[];		/* sorted by gsi */
+	struct vmm_irq_route route[];
 };
 
 /* The guest acknowledged an interrupt. srcu held; may not sleep; no locks held. */
@@ -88,6 +92,7 @@ void vmm_irqs_free(struct vmm_irqs *irqs);
 
 /**
  * vmm_set_irq() - an interrupt line changes
+ * @vm: VM
  * @source: who; matters to level-triggered pins
  * @gsi: any number
  * @level: MSIs are sent at 1 only

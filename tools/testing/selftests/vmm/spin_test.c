@@ -2,7 +2,7 @@
 /*
  * spin_test.c - a vCPU that spins on PAUSE gives its CPU to the one that it waits for.
  *
- * Two vCPUs on one CPU hand a number to and fro. If one of them spun until its time
+ * Two vCPUs on one CPU hand a number back and forth. If one of them spun until its time
  * slice ends, each handover would take milliseconds.
  */
 #define _GNU_SOURCE
