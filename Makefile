@@ -66,8 +66,9 @@ endif
 test: python ## all tests, on both kernels (SUITES='words of names': only some)
 	tools/testing/lab/run-tests $(SUITES)
 
-test-long: ## the emulator's comparisons with so many cases that they prove something (half an hour)
+test-long: python ## what make test leaves out: the emulator's comparisons in full, more kernels (an hour)
 	$(MAKE) -C $(EMULATOR_TESTS) check-long
+	tools/testing/lab/run-tests long
 
 fuzz: ## fuzz the emulator for FUZZ_SECONDS= (60)
 	$(MAKE) -C $(EMULATOR_TESTS) fuzz
