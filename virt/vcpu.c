@@ -35,7 +35,7 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 {
 	struct vmm_vcpu *vcpu = container_of(pn, struct vmm_vcpu, notifier);
 
-	WRITE_ONCE(vcpu->preempted, false);
+	WRITE_ONCE(vcpu->preempted, NULL);
 	vmm_arch_vcpu_load(vcpu, cpu);
 }
 
@@ -45,7 +45,7 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 
 	/* Not of its own will: it would go on if there were a CPU. */
 	if (task_is_running(current))
-		WRITE_ONCE(vcpu->preempted, true);
+		WRITE_ONCE(vcpu->preempted, current);
 	vmm_arch_vcpu_put(vcpu);
 }
 
@@ -216,13 +216,11 @@ static long set_signal_mask(struct vmm_vcpu *vcpu, struct vmm_signal_mask __user
 	return 0;
 }
 
-static long vcpu_run(struct vmm_vcpu *vcpu)
+/* Not inline: nobody else needs the stack for the mask. */
+static noinline int run_with_sigset(struct vmm_vcpu *vcpu)
 {
 	sigset_t saved;
 	int r;
-
-	if (!vcpu->sigset_active)
-		return vmm_arch_vcpu_run(vcpu);
 
 	sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
 	/* sigtimedwait() and friends use real_blocked alike: signals that the
@@ -233,6 +231,23 @@ static long vcpu_run(struct vmm_vcpu *vcpu)
 	sigprocmask(SIG_SETMASK, &saved, NULL);
 	sigemptyset(&current->real_blocked);
 	return r;
+}
+
+static int vcpu_run(struct vmm_vcpu *vcpu)
+{
+	return unlikely(vcpu->sigset_active) ? run_with_sigset(vcpu) : vmm_arch_vcpu_run(vcpu);
+}
+
+static noinline long other_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long arg)
+{
+	switch (nr) {
+	case VMM_SET_SIGNAL_MASK:
+		return set_signal_mask(vcpu, (void __user *)arg);
+	case VMM_GET_STATS_FD:
+		return vmm_vcpu_stats_fd(vcpu);
+	default:
+		return vmm_arch_vcpu_ioctl(vcpu, nr, arg);
+	}
 }
 
 static long vcpu_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
@@ -246,19 +261,10 @@ static long vcpu_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return -EINVAL;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
-	switch (nr) {
-	case VMM_RUN:
-		r = arg ? -EINVAL : vcpu_run(vcpu);
-		break;
-	case VMM_SET_SIGNAL_MASK:
-		r = set_signal_mask(vcpu, (void __user *)arg);
-		break;
-	case VMM_GET_STATS_FD:
-		r = vmm_vcpu_stats_fd(vcpu);
-		break;
-	default:
-		r = vmm_arch_vcpu_ioctl(vcpu, nr, arg);
-	}
+	if (likely(nr == VMM_RUN))
+		r = unlikely(arg) ? -EINVAL : vcpu_run(vcpu);
+	else
+		r = other_vcpu_ioctl(vcpu, nr, arg);
 	mutex_unlock(&vcpu->mutex);
 	return r;
 }
@@ -298,7 +304,6 @@ err:
 
 static void vcpu_free(struct vmm_vcpu *vcpu)
 {
-	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	/* User space may still map them: each page has its own count. */
 	free_pages_exact(vcpu->run, VMM_RUN_PAGES * PAGE_SIZE);
 	vmm_dirty_ring_free(vcpu);

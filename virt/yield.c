@@ -3,11 +3,11 @@
  * A vCPU that spins gives its time to one that was preempted: perhaps that one
  * holds the lock. More vCPUs than CPUs crawl without this.
  *
- * vcpu->pid names the thread that ran the vCPU last; vcpu->preempted says that it
- * lost its CPU while it had something to do. Both are hints: a wrong choice
- * costs time only.
+ * vcpu->preempted is the thread that lost its CPU while it had something to do with
+ * the vCPU; it clears that itself when it goes on. A hint: a wrong choice costs time
+ * only.
  */
-#include <linux/pid.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -17,29 +17,17 @@
 /* How many candidates to try: yield_to() may refuse, and each try takes time. */
 #define MAX_TRIES	3
 
-/* RUN begins: this thread is the vCPU's. vcpu->mutex. */
-void vmm_vcpu_set_thread(struct vmm_vcpu *vcpu)
-{
-	struct pid *old = rcu_dereference_protected(vcpu->pid, lockdep_is_held(&vcpu->mutex));
-
-	rcu_assign_pointer(vcpu->pid, get_task_pid(current, PIDTYPE_PID));
-	if (old) {
-		synchronize_rcu();
-		put_pid(old);
-	}
-}
-
 /* Let this vCPU's thread run in place of ours. >0: it does. */
 static int yield_to_thread(struct vmm_vcpu *vcpu)
 {
-	struct task_struct *task = NULL;
-	struct pid *pid;
+	struct task_struct *task;
 	int r;
 
 	rcu_read_lock();
-	pid = rcu_dereference(vcpu->pid);
-	if (pid)
-		task = get_pid_task(pid, PIDTYPE_PID);
+	/* It cannot have exited without running, which clears the pointer. */
+	task = READ_ONCE(vcpu->preempted);
+	if (task)
+		get_task_struct(task);
 	rcu_read_unlock();
 	if (!task)
 		return 0;

@@ -345,8 +345,6 @@ void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu)
 		vmm_clock_load(vcpu, cpu);
 	if (vcpu->cpu != cpu && vcpu->arch.apic)
 		vmm_apic_timer_migrate(vcpu->arch.apic);
-	if (vcpu->arch.pv.steal_msr)
-		vmm_request(vcpu, VMM_REQ_STEAL_TIME);
 	if (vcpu->arch.fpu_loaded)
 		vmm_msr_load_guest(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
@@ -357,7 +355,7 @@ void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu)
 	if (vcpu->arch.pv.steal_msr)
 		vmm_pv_unloaded(vcpu);
 	vmm_clock_put(vcpu);
-	vmm_call(put)(vcpu);
+	vmm_call_cond(put)(vcpu);
 }
 
 static long queue_interrupt(struct vmm_vcpu *vcpu, void __user *arg)

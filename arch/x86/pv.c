@@ -143,7 +143,10 @@ void vmm_pv_update_steal_time(struct vmm_vcpu *vcpu)
 	vcpu_write_guest(vcpu, gpa + STEAL_FIELD(version), &version, sizeof(version));
 }
 
-/* From the scheduler, too: a page that is not there stays away, and no flag is set. */
+/*
+ * The next entry has to account for the time until then. From the scheduler, too: a
+ * page that is not there stays away, and no flag is set.
+ */
 void vmm_pv_unloaded(struct vmm_vcpu *vcpu)
 {
 	gpa_t gpa = steal_gpa(vcpu) + STEAL_FIELD(preempted);
@@ -151,6 +154,7 @@ void vmm_pv_unloaded(struct vmm_vcpu *vcpu)
 	u8 __user *p;
 	int idx;
 
+	vmm_request(vcpu, VMM_REQ_STEAL_TIME);
 	if (current->mm != vcpu->vm->mm)
 		return;
 	idx = srcu_read_lock(&vcpu->vm->srcu);

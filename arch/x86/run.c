@@ -236,7 +236,7 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 	u64 cr8;
 	int r;
 
-	if (unlikely(READ_ONCE(run->vmm_valid_regs) || READ_ONCE(run->vmm_dirty_regs)) &&
+	if (unlikely(READ_ONCE(run->vmm_valid_regs) | READ_ONCE(run->vmm_dirty_regs)) &&
 	    vmm_sync_regs_load(vcpu))
 		return -EINVAL;
 	cr8 = READ_ONCE(run->cr8);
@@ -272,8 +272,6 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 {
 	int r;
 
-	if (unlikely(rcu_access_pointer(vcpu->pid) != task_pid(current)))
-		vmm_vcpu_set_thread(vcpu);
 	vcpu_load(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	vmm_fpu_load_guest(vcpu);

@@ -47,7 +47,7 @@ struct tdp_format;
 	/* Bind to / unbind from this CPU. Preemption off; vcpu->cpu is still	\
 	 * the previous CPU (-1: none) in load. No user-space memory access. */	\
 	REQ(void, load, (struct vmm_vcpu *vcpu, int cpu))			\
-	REQ(void, put, (struct vmm_vcpu *vcpu))				\
+	OPT(void, put, (struct vmm_vcpu *vcpu))				\
 	/* Enter the guest once. Interrupts off, loaded, FPU and XCR0 are the	\
 	 * guest's. Must: write dirty groups (clear arch.dirty); inject		\
 	 * arch.inject if valid (clear it); arrange the windows that		\

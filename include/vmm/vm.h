@@ -107,8 +107,7 @@ struct vmm_vcpu {
 	struct vmm_run *run;			/* I: VMM_RUN_PAGES shared with user space: fetch once */
 	struct rcuwait wait;			/* A: RUN has nothing to do and sleeps */
 	struct preempt_notifier notifier;	/* R */
-	struct pid __rcu *pid;			/* R, RCU: the thread that ran it last */
-	bool preempted;				/* A: it lost its CPU while it was running */
+	struct task_struct *preempted;		/* A, RCU: lost its CPU while it ran; see yield.c */
 	sigset_t sigset;			/* R */
 	bool sigset_active;			/* R */
 	int srcu_idx;				/* R: while in the run loop, outside the guest */
@@ -177,7 +176,6 @@ static inline bool vmm_check_request(struct vmm_vcpu *vcpu, unsigned int req)
 void vmm_flush_remote_tlbs(struct vmm_vm *vm);
 
 /* --- virt/yield.c --- */
-void vmm_vcpu_set_thread(struct vmm_vcpu *vcpu);
 void vmm_yield_to(struct vmm_vcpu *self, struct vmm_vcpu *target);
 void vmm_yield(struct vmm_vcpu *self);
 

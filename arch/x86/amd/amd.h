@@ -181,7 +181,6 @@ int svm_vcpu_init(struct vmm_vcpu *vcpu);
 void svm_vcpu_destroy(struct vmm_vcpu *vcpu);
 void svm_vcpu_reset(struct vmm_vcpu *vcpu, bool init);
 void svm_load(struct vmm_vcpu *vcpu, int cpu);
-void svm_put(struct vmm_vcpu *vcpu);
 
 /* regs.c */
 void svm_write_groups(struct svm_vcpu *svm, u32 dirty);

@@ -109,7 +109,6 @@ static struct vmm_backend svm_backend = {
 	.vcpu_destroy = svm_vcpu_destroy,
 	.vcpu_reset = svm_vcpu_reset,
 	.load = svm_load,
-	.put = svm_put,
 	.run = svm_run,
 	.fetch = svm_fetch,
 	.get_msr = svm_get_msr,

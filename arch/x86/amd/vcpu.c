@@ -2,7 +2,7 @@
 /*
  * A vCPU's control block: creation, reset, and binding to a CPU.
  *
- * init and destroy may sleep. load and put run with preemption off, from the
+ * init and destroy may sleep. load runs with preemption off, from the
  * vCPU's ioctls and from the preempt notifier; what load saves of the host is
  * the running task's, so it is good until put.
  */
@@ -110,8 +110,4 @@ void svm_load(struct vmm_vcpu *vcpu, int cpu)
 	if (svm_has(SVM_F_TSC_RATIO))
 		svm_set_tsc_ratio(svm);
 	svm_save_host(pcpu);
-}
-
-void svm_put(struct vmm_vcpu *vcpu)
-{
 }
