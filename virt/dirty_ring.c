@@ -16,7 +16,9 @@
  * then is kept in the second half of the slot's bitmap, and comes into a ring
  * with the next reset.
  *
- * Locks: the ring's lock for its indices; slots_lock makes one reset at a time.
+ * Locks: the ring's lock for its indices; slots_lock makes one reset at a time. The
+ * ring's is taken with interrupts off: the scheduler has a vCPU's steal time written
+ * under its own lock, which any interrupt may want.
  * User space may write anything into the ring: entries are read once, by the
  * reset only, and mean no more than what any caller may do to its own VM.
  */
@@ -86,9 +88,10 @@ static bool push(struct vmm_vcpu *vcpu, const struct vmm_memslot *slot, u64 offs
 {
 	struct vmm_dirty_ring *ring = &vcpu->dirty_ring;
 	struct vmm_dirty_gfn *entry;
+	unsigned long flags;
 	bool room, full;
 
-	spin_lock(&ring->lock);
+	spin_lock_irqsave(&ring->lock, flags);
 	room = ring_used(ring) < ring->size;
 	if (room) {
 		entry = &ring->entry[ring->head & (ring->size - 1)];
@@ -99,7 +102,7 @@ static bool push(struct vmm_vcpu *vcpu, const struct vmm_memslot *slot, u64 offs
 		WRITE_ONCE(ring->head, ring->head + 1);
 	}
 	full = soft_full(ring);
-	spin_unlock(&ring->lock);
+	spin_unlock_irqrestore(&ring->lock, flags);
 	if (unlikely(full) && !test_bit(VMM_REQ_DIRTY_RING, &vcpu->requests)) {
 		vmm_request(vcpu, VMM_REQ_DIRTY_RING);
 		vmm_vcpu_kick(vcpu);
@@ -119,7 +122,7 @@ static unsigned long *spilled_bits(const struct vmm_memslot *slot)
  * @slot: its slot
  * @offset: page within the slot
  *
- * Context: vm->srcu held; any context that may take spinlocks.
+ * Context: vm->srcu held; any but NMIs.
  */
 void vmm_dirty_ring_add(struct vmm_vm *vm, struct vmm_vcpu *vcpu,
 			const struct vmm_memslot *slot, u64 offset)
@@ -188,9 +191,9 @@ static u32 reset_ring(struct vmm_dirty_ring *ring, struct batch *b)
 			break;
 		reset_page(b, READ_ONCE(entry->slot), READ_ONCE(entry->offset));
 		WRITE_ONCE(entry->flags, 0);
-		spin_lock(&ring->lock);
+		spin_lock_irq(&ring->lock);
 		WRITE_ONCE(ring->tail, ring->tail + 1);
-		spin_unlock(&ring->lock);
+		spin_unlock_irq(&ring->lock);
 		cond_resched();
 	}
 	return n;
