@@ -116,10 +116,16 @@ void svm_arm_windows(struct svm_vcpu *svm)
 		return;
 	if (svm->iret_started && !arch->inject.type)
 		begin_step(svm);
-	else if (!arch->nmi_masked)
-		/* It waits for another event's delivery or for an interrupt
-		 * shadow: leave as soon as that is over.
+	else if (arch->nmi_masked)
+		return;
+	else if (arch->shadow && !arch->inject.type && (arch->rflags & X86_EFLAGS_IF))
+		/* The shadow of STI: it ends where an interrupt could be taken. An
+		 * interrupt of the host's must not end the entry before that, or
+		 * the guest never gets on.
 		 */
+		set_intr_window(svm, true);
+	else
+		/* It waits for another event's delivery: leave as soon as that is over. */
 		smp_send_reschedule(smp_processor_id());
 }
 

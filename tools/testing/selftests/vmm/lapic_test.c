@@ -40,6 +40,7 @@
 #define COUNT		0x40000
 #define SEEN		0x40008
 #define READY		0x40010
+#define DONE		0x40018
 #define RESULTS		0x40100
 
 static struct vm *vm_create_split(void)
@@ -472,13 +473,16 @@ KTAP_TEST(init_and_sipi_start_an_ap)
 
 /* ---- IPIs ---- */
 
-/* The receiver: x2APIC, interrupts on, reports each wake-up in memory. */
+/*
+ * The receiver: x2APIC, interrupts on, waits for SEEN. An interrupt that comes between
+ * its look at SEEN and its HLT wakes nothing: the sender goes on until DONE.
+ */
 GUEST64(receive_x2apic,
 	mov $0x1b, %ecx; rdmsr; or $0x400, %eax; wrmsr;
 	mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;
 	lock incq READY;
 	1: sti; hlt; cmpq $0, SEEN; je 1b;
-	mov $PORT_REPORT, %edx; out %eax, %dx);
+	movq $1, DONE; mov $PORT_REPORT, %edx; out %eax, %dx);
 
 GUEST64(send_x2apic,
 	mov $0x1b, %ecx; rdmsr; or $0x400, %eax; wrmsr;
@@ -487,7 +491,9 @@ GUEST64(send_x2apic,
 	1: mov COUNT, %r10; mov $0x830, %ecx; mov %r8d, %eax; mov %r8, %rdx; shr $32, %rdx; wrmsr;
 	2: pause; cmp %r10, COUNT; je 2b;
 	dec %r9; jnz 1b;
-	movq $1, SEEN; mov %r8d, %eax; mov %r8, %rdx; shr $32, %rdx; wrmsr;
+	movq $1, SEEN;
+	3: mov %r8d, %eax; mov %r8, %rdx; shr $32, %rdx; wrmsr;
+	mov $10000, %ebx; 4: pause; dec %ebx; jnz 4b; cmpq $0, DONE; je 3b;
 	mov $PORT_REPORT, %edx; out %eax, %dx);
 
 GUEST64(handler_nmi, lock incq COUNT; iretq);
