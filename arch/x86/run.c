@@ -44,7 +44,6 @@ static noinline int handle_apic_requests(struct vmm_vcpu *vcpu)
 		vmm_apic_accept_events(vcpu);
 	if (vmm_check_request(vcpu, VMM_REQ_SCAN_IOAPIC)) {
 		vmm_pv_eoi_sync(vcpu);
-		bitmap_zero(apic->eoi_exit, VMM_NR_VECTORS);
 		vmm_ioapic_scan_vcpu(vcpu, apic->eoi_exit);
 	}
 	if (vmm_check_request(vcpu, VMM_REQ_IOAPIC_EOI_EXIT)) {
