@@ -33,7 +33,7 @@ samples: ## the sample VMMs
 selftests: ## the test programs
 	$(MAKE) -C $(SELFTESTS)
 
-tools: ## vmmrun and the other tools
+tools: ## the tools: vmmstat
 	$(foreach dir,$(TOOLS),$(MAKE) -C $(dir) &&) true
 
 compile_commands.json: modules ## what clangd and other code readers want
@@ -63,7 +63,7 @@ else
 		qemu-boot.sh --console yes --append loglevel=6
 endif
 
-test: python ## all tests, on both kernels (SUITES='words of names': only some)
+test: python ## the tests, on both vendors and kernels (SUITES='words of names': only some)
 	tools/testing/lab/run-tests $(SUITES)
 
 test-long: python ## what make test leaves out: the emulator's comparisons in full, more kernels (an hour)
@@ -82,7 +82,7 @@ test-debug: python ## the AMD tests on a kernel with KASAN, lockdep and the like
 test-package: python ## the Debian package's life in a fresh system, and its modules (as root)
 	tools/testing/lab/test-package
 
-check: python ## compiler warnings, sparse and shellcheck; boots nothing
+check: python ## warnings of gcc, clang and sparse, documentation, spelling and the like; boots nothing
 	tools/testing/lab/run-checks
 
 lab: export CMD := $(CMD)
