@@ -27,11 +27,10 @@
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
-/*
- * What makes a vCPU leave the loop or yield. Work for the return to user mode
- * (TIF_NOTIFY_RESUME) waits for that return.
- */
-#define LOOP_WORK	(_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
+/* What makes a vCPU leave the loop: signals, and what the return to user mode has to do. */
+#define LEAVE_WORK	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME)
+/* And what makes it yield. */
+#define LOOP_WORK	(_TIF_NEED_RESCHED | LEAVE_WORK)
 
 /* The local APIC's; none of them is ever set in a VM without. */
 static noinline int handle_apic_requests(struct vmm_vcpu *vcpu)
@@ -182,9 +181,27 @@ static void yield_cpu(struct vmm_vcpu *vcpu)
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 }
 
+/*
+ * Task work, CPU time limits, memory.high, rseq and NUMA balancing act on the way back
+ * to user mode, and a module cannot call them. So there it goes; where that is all,
+ * the kernel makes the thread come again without user space's seeing it: it finds no
+ * signal to handle, and restarts the system call. If a handler runs after all, it is -EINTR.
+ */
+static int interrupted(struct vmm_vcpu *vcpu)
+{
+	if (task_sigpending(current)) {
+		vcpu->arch.stat.signal_exits++;
+		return -EINTR;
+	}
+	set_thread_flag(TIF_SIGPENDING);
+	return -ERESTARTNOHAND;
+}
+
+/* -EINTR: see interrupted(). */
 static int run_loop(struct vmm_vcpu *vcpu)
 	__must_hold(&vcpu->vm->srcu)
 {
+	unsigned long flags;
 	int r;
 
 	for (;;) {
@@ -204,11 +221,10 @@ static int run_loop(struct vmm_vcpu *vcpu)
 			vcpu->arch.stat.request_irq_exits++;
 			return VMM_TO_USER;
 		}
-		if (unlikely(read_thread_flags() & LOOP_WORK)) {
-			if (signal_pending(current)) {
-				vcpu->arch.stat.signal_exits++;
+		flags = read_thread_flags();
+		if (unlikely(flags & LOOP_WORK)) {
+			if (flags & LEAVE_WORK)
 				return -EINTR;
-			}
 			yield_cpu(vcpu);
 		}
 	}
@@ -254,7 +270,8 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 		vmm_request(vcpu, VMM_REQ_EVENT);
 	vcpu->arch.user_wants_window = window;
 	vcpu->arch.ran = true;
-	return run_loop(vcpu);
+	r = run_loop(vcpu);
+	return unlikely(r == -EINTR) ? interrupted(vcpu) : r;
 }
 
 /**
@@ -279,7 +296,7 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 		vmm_debug_run_begin(vcpu);
 
 	r = run_loaded(vcpu);
-	if (r == -EINTR || r == -EAGAIN)
+	if (r == -EINTR || r == -EAGAIN || r == -ERESTARTNOHAND)
 		vcpu->run->exit_reason = VMM_EXIT_INTR;
 	if (unlikely(vcpu->arch.guest_debug))
 		vmm_debug_run_end(vcpu);

@@ -69,6 +69,72 @@ KTAP_TEST(guest_that_never_exits_by_itself)
 	CHECK_EQ(vcpu_rip(vcpu), GUEST_CODE);
 }
 
+static int first_signal;
+
+static void note_first(int sig)
+{
+	if (!first_signal)
+		first_signal = sig;
+}
+
+/*
+ * A limit of CPU time acts on the thread's way back to user mode, so the guest has to
+ * be left for it.
+ */
+KTAP_TEST(cpu_time_limit)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, spin_no_memory);
+	struct itimerval soon = { .it_value.tv_usec = 20000 }, late = { .it_value.tv_sec = 10 };
+	struct sigaction sa = { .sa_handler = note_first };
+
+	CHECK_OK(sigaction(SIGPROF, &sa, NULL));
+	CHECK_OK(sigaction(SIGALRM, &sa, NULL));
+	CHECK_OK(setitimer(ITIMER_REAL, &late, NULL));
+	CHECK_OK(setitimer(ITIMER_PROF, &soon, NULL));
+	CHECK_ERR(ioctl(vcpu->fd, VMM_RUN, 0), EINTR);
+	CHECK_EQ(first_signal, SIGPROF);
+	CHECK_EQ(vcpu->run->exit_reason, VMM_EXIT_INTR);
+}
+
+GUEST64(spin_until_told, 1: pause; cmpq $0, GUEST_DATA; je 1b; hlt);
+
+/* Waits for the process to have the signal, which all threads block. */
+static void *tell_when_pending(void *arg)
+{
+	volatile uint64_t *told = arg;
+	sigset_t set;
+	long i;
+
+	for (i = 0; i < 10000; i++) {
+		usleep(1000);
+		CHECK_OK(sigpending(&set));
+		if (sigismember(&set, SIGPROF))
+			break;
+	}
+	*told = 1;
+	return (void *)i;
+}
+
+/* The same, where no signal comes of it: the work is done, and user space sees nothing. */
+KTAP_TEST(work_on_the_way_back)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, spin_until_told);
+	struct itimerval soon = { .it_value.tv_usec = 20000 };
+	pthread_t thread;
+	sigset_t set;
+	void *waited;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPROF);
+	CHECK_OK(sigprocmask(SIG_BLOCK, &set, NULL));
+	CHECK_EQ(pthread_create(&thread, NULL, tell_when_pending, vm_gpa(vcpu->vm, GUEST_DATA)), 0);
+	CHECK_OK(setitimer(ITIMER_PROF, &soon, NULL));
+	CHECK_OK(ioctl(vcpu->fd, VMM_RUN, 0));
+	CHECK_EQ(vcpu->run->exit_reason, VMM_EXIT_HLT);
+	CHECK_EQ(pthread_join(thread, &waited), 0);
+	CHECK((long)waited < 10000);
+}
+
 /* A signal that is pending already: VMM_RUN does not enter the guest. */
 KTAP_TEST(pending_signal)
 {
