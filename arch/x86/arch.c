@@ -352,7 +352,7 @@ void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu)
 
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu)
 {
-	if (vcpu->arch.pv.steal_msr)
+	if (vcpu->arch.pv.steal_msr & VMM_MSR_ENABLED)
 		vmm_pv_unloaded(vcpu);
 	vmm_clock_put(vcpu);
 	vmm_call_cond(put)(vcpu);

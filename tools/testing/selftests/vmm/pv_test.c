@@ -139,6 +139,20 @@ KTAP_TEST(steal_time)
 	CHECK_EQ(st->flags, 0);
 }
 
+/* An address without the bit that enables it is none: nothing is written there. */
+KTAP_TEST(steal_time_disabled)
+{
+	struct vcpu *vcpu = vcpu_create(vm_create_split(), 0);
+	volatile struct vmm_steal_time *st = vm_gpa(vcpu->vm, SHARED);
+	struct vmm_regs regs;
+
+	if (vcpu_set_msr(vcpu, 0x4b564d03, SHARED) != 1)
+		ktap_skip("the host's scheduler keeps no account (SCHED_INFO)");
+	CHECK_EQ(vcpu_msr(vcpu, 0x4b564d03), SHARED);
+	vcpu_get_regs(vcpu, &regs);
+	CHECK_EQ(st->preempted, 0);
+}
+
 /* ---- hypercalls ---- */
 
 GUEST64(handler_count,
