@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include <emulate/emulate.h>
 #include <vmm/x86.h>
 
 /* Kept by the backend, so not in vcpu->arch. */
@@ -27,12 +28,14 @@ static const u32 kept_msrs[] = {
  * struct vmm_vcpu_snapshot - a vCPU as it was
  * @arch: of it, RUN_STATE, MSR_STATE, io and a few single fields
  * @msr: kept_msrs
+ * @emu: of the emulator, the instruction that waits for a device's answer
  * @fpu_size: bytes
  * @fpu: as the host keeps it
  */
 struct vmm_vcpu_snapshot {
 	struct vmm_vcpu_arch arch;
 	u64 msr[ARRAY_SIZE(kept_msrs)];
+	struct emu_ctxt emu;
 	u32 fpu_size;
 	u64 fpu[] __aligned(64);
 };
@@ -80,6 +83,7 @@ int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu)
 		vcpu->arch.spec_ctrl = 0;
 	vcpu_put(vcpu);
 	s->arch = vcpu->arch;
+	s->emu = *vcpu->arch.emu;
 	s->fpu_size = fpstate->size;
 	copy_words(s->fpu, &fpstate->regs, s->fpu_size);
 	vcpu->arch.snapshot = s;
@@ -107,6 +111,9 @@ void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu)
 
 	vcpu_load(vcpu);
 	restore_fields(a, &s->arch);
+	/* Else the next instruction is decoded anyway. */
+	if (a->io.wait)
+		*a->emu = s->emu;
 	regs_dirty(vcpu, VMM_G_REGS);
 	for (i = 0; i < ARRAY_SIZE(kept_msrs); i++)
 		vmm_call(set_msr)(vcpu, kept_msrs[i], s->msr[i]);

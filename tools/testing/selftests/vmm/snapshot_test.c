@@ -233,6 +233,42 @@ KTAP_TEST(mark_again)
 	CHECK_EQ(word(0), 1);
 }
 
+GUEST64(read_devices,
+	mov GUEST_MMIO, %eax; movzwl GUEST_MMIO + 0x100, %ebx; hlt;
+	xor %eax, %eax; add GUEST_MMIO, %eax; movzbl GUEST_MMIO + 0x100, %ecx; hlt);
+
+static void answer(uint64_t value)
+{
+	memcpy(vcpu->run->mmio.data, &value, sizeof(value));
+}
+
+/*
+ * Marked while a device's answer is awaited: what waits for it comes back, also if
+ * another instruction has waited for one since then.
+ */
+KTAP_TEST(waiting_for_a_device)
+{
+	struct vmm_regs regs;
+	int round;
+
+	start(false);
+	vcpu_load(vcpu, MODE_LONG, read_devices);
+	for (round = 0; round < 2; round++) {
+		expect_exit(vcpu, VMM_EXIT_MMIO);
+		CHECK_OK(snap(VMM_SNAPSHOT_MARK));
+		answer(0x11111111);
+		expect_exit(vcpu, VMM_EXIT_MMIO);
+		CHECK_EQ(vcpu->run->mmio.phys_addr, GUEST_MMIO + 0x100);
+		CHECK_OK(snap(VMM_SNAPSHOT_RESTORE));
+		answer(0x12345678);
+		expect_mmio_read(vcpu, GUEST_MMIO + 0x100, round ? 1 : 2, 0x5a);
+		expect_hlt(vcpu);
+		vcpu_get_regs(vcpu, &regs);
+		CHECK_EQ(regs.rax, 0x12345678);
+		CHECK_EQ(round ? regs.rcx : regs.rbx, 0x5a);
+	}
+}
+
 GUEST64(spin, 1: pause; jmp 1b);
 
 static void *run_until_kicked(void *unused)
