@@ -252,6 +252,9 @@ static bool install(struct fault *f, const struct tdp_root *root, int target)
 	/* Never seen: the host would have told before it exchanged the page. */
 	if (pte && (pte ^ new) & GENMASK_ULL(51, 12))
 		f->flush = true;
+	else
+		/* Whoever writes without a fault goes on to: TLBs are not flushed. */
+		new |= pte & (fmt->write | fmt->dirty);
 	return tdp_change(ptep, pte, new);
 }
 
