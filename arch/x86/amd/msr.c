@@ -113,7 +113,7 @@ void svm_msr_passthrough(struct vmm_vcpu *vcpu, u32 msr, bool read, bool write)
 	if (test_bit(bit, svm->msr_map) == !read && test_bit(bit + 1, svm->msr_map) == !write)
 		return;
 	if (svm->msr_map == page_address(msr_map_default)) {
-		page = alloc_pages(GFP_ATOMIC | __GFP_ACCOUNT, MSR_MAP_ORDER);
+		page = alloc_pages(GFP_KERNEL_ACCOUNT, MSR_MAP_ORDER);
 		if (!page) {
 			/* More exits than need be are slow; fewer would be a hole. */
 			VMM_BUG_ON(!read && !test_bit(bit, svm->msr_map), vcpu->vm);
