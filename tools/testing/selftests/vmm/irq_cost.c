@@ -47,12 +47,10 @@ GUEST64(handler,
 	mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr;
 	pop %rdx; pop %rcx; pop %rax; iretq);
 
-static struct vm *vm_create_split(void)
+static struct vm *vm_with_handler(void)
 {
-	struct vmm_enable_cap cap = { .cap = VMM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
-	struct vm *vm = vm_create();
+	struct vm *vm = vm_create_split(24);
 
-	CHECK_OK(ioctl(vm->fd, VMM_ENABLE_CAP, &cap));
 	memcpy(vm_gpa(vm, HANDLER), handler, handler_end - handler);
 	vm_set_gate(vm, MODE_LONG, 0x60, HANDLER);
 	return vm;
@@ -60,8 +58,7 @@ static struct vm *vm_create_split(void)
 
 static struct vcpu *start(struct vm *vm, int id, const uint8_t *code, const uint8_t *end)
 {
-	struct vmm_mp_state mp = { VMM_MP_STATE_RUNNABLE };
-	struct vcpu *vcpu = vcpu_create(vm, id);
+	struct vcpu *vcpu = vcpu_start_at(vm, id, code, end);
 	struct vmm_cpuid2 *cpuid = vmm_supported_cpuid();
 	struct vmm_regs regs;
 	uint32_t i;
@@ -70,11 +67,9 @@ static struct vcpu *start(struct vm *vm, int id, const uint8_t *code, const uint
 		if (cpuid->entries[i].function == 1)
 			cpuid->entries[i].ecx |= 1 << 24;
 	CHECK_OK(ioctl(vcpu->fd, VMM_SET_CPUID2, cpuid));
-	vcpu_load_at(vcpu, MODE_LONG, GUEST_CODE + id * PAGE_SIZE, code, end);
 	vcpu_get_regs(vcpu, &regs);
 	regs.r14 = rounds;
 	vcpu_set_regs(vcpu, &regs);
-	CHECK_OK(ioctl(vcpu->fd, VMM_SET_MP_STATE, &mp));
 	return vcpu;
 }
 #define START(vm, id, name) start(vm, id, name, name##_end)
@@ -116,7 +111,7 @@ GUEST64(self_ipi, GUEST_BEGIN;
 	GUEST_END);
 static uint64_t cost_self_ipi(void)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_with_handler();
 
 	expect_report(START(vm, 0, self_ipi));
 	return guest_samples(vm);
@@ -129,7 +124,7 @@ GUEST64(deadline_passed, GUEST_BEGIN;
 	GUEST_END);
 static uint64_t cost_deadline_passed(void)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_with_handler();
 
 	expect_report(START(vm, 0, deadline_passed));
 	return guest_samples(vm);
@@ -146,7 +141,7 @@ GUEST64(deadline, GUEST_BEGIN;
 	GUEST_END);
 static uint64_t cost_deadline(void)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_with_handler();
 
 	expect_report(START(vm, 0, deadline));
 	return guest_samples(vm);
@@ -165,7 +160,7 @@ GUEST64(pong, GUEST_BEGIN; cli; incq READY;
 	GUEST_END);
 static uint64_t cost_ipi(void)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_with_handler();
 	struct vcpu *first = START(vm, 0, ping), *second = START(vm, 1, pong);
 	pthread_t thread;
 
@@ -191,7 +186,7 @@ static uint64_t cost_irqfd(void)
 		.e = { .gsi = 30, .type = VMM_IRQ_ROUTING_MSI,
 		       .u.msi = { .address_lo = 0xfee00000, .data = 0x60 } },
 	};
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_with_handler();
 	struct vcpu *vcpu = START(vm, 0, answer);
 	struct vmm_irqfd irqfd = { .fd = eventfd(0, 0), .gsi = 30 };
 	struct vmm_ioeventfd done = {

@@ -43,28 +43,6 @@
 #define DONE		0x40018
 #define RESULTS		0x40100
 
-static struct vm *vm_create_split(void)
-{
-	struct vmm_enable_cap cap = { .cap = VMM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
-	struct vm *vm;
-
-	vmm_need_cap(VMM_CAP_SPLIT_IRQCHIP, "SPLIT_IRQCHIP");
-	vm = vm_create();
-	CHECK_OK(ioctl(vm->fd, VMM_ENABLE_CAP, &cap));
-	return vm;
-}
-
-static struct vcpu *start(struct vm *vm, int id, const uint8_t *code, const uint8_t *end)
-{
-	struct vmm_mp_state mp = { VMM_MP_STATE_RUNNABLE };
-	struct vcpu *vcpu = vcpu_create(vm, id);
-
-	vcpu_load_at(vcpu, MODE_LONG, GUEST_CODE + id * PAGE_SIZE, code, end);
-	CHECK_OK(ioctl(vcpu->fd, VMM_SET_MP_STATE, &mp));
-	return vcpu;
-}
-#define START(vm, id, name) start(vm, id, name, name##_end)
-
 static void get_lapic(struct vcpu *vcpu, struct vmm_lapic_state *s)
 {
 	CHECK_OK(ioctl(vcpu->fd, VMM_GET_LAPIC, s));
@@ -114,16 +92,11 @@ static void install(struct vm *vm, int vector, const uint8_t *code, const uint8_
 }
 #define INSTALL(vm, vector, name) install(vm, vector, name, name##_end)
 
-static volatile uint64_t *word(struct vm *vm, uint64_t gpa)
-{
-	return vm_gpa(vm, gpa);
-}
-
 /* ---- state ---- */
 
 KTAP_TEST(state_after_creation)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_create_split(24);
 	struct vcpu *bsp = vcpu_create(vm, 0), *ap = vcpu_create(vm, 3);
 	struct vmm_mp_state mp;
 	struct vmm_lapic_state s;
@@ -148,7 +121,7 @@ KTAP_TEST(state_after_creation)
 
 KTAP_TEST(state_round_trip)
 {
-	struct vcpu *vcpu = vcpu_create(vm_create_split(), 0);
+	struct vcpu *vcpu = vcpu_create(vm_create_split(24), 0);
 	struct vmm_lapic_state s, t;
 	int i;
 
@@ -180,7 +153,7 @@ KTAP_TEST(state_round_trip)
 
 KTAP_TEST(x2apic_ids)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_create_split(24);
 	struct vcpu *vcpu = vcpu_create(vm, 0x25);
 	struct vmm_lapic_state s;
 
@@ -208,7 +181,7 @@ KTAP_TEST(ioctls_need_an_apic)
 
 KTAP_TEST(user_pic_interrupt_slot)
 {
-	struct vcpu *vcpu = vcpu_create(vm_create_split(), 0);
+	struct vcpu *vcpu = vcpu_create(vm_create_split(24), 0);
 	struct vmm_interrupt irq = { 0x50 };
 
 	CHECK_OK(ioctl(vcpu->fd, VMM_INTERRUPT, &irq));
@@ -236,8 +209,8 @@ GUEST64(xapic_registers,
 
 KTAP_TEST(xapic_registers_by_mmio)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, xapic_registers);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, xapic_registers);
 	uint32_t *r = vm_gpa(vm, RESULTS);
 
 	expect_report(vcpu);
@@ -267,8 +240,8 @@ GUEST64(x2apic_registers,
 
 KTAP_TEST(x2apic_registers_by_msr)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, x2apic_registers);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, x2apic_registers);
 	uint32_t *r = vm_gpa(vm, RESULTS);
 
 	/* A fault's stub would halt for ever: it reports instead. */
@@ -302,8 +275,8 @@ static int64_t now_ns(void)
 
 KTAP_TEST(timer_one_shot_ends_hlt)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, timer_one_shot);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, timer_one_shot);
 	int64_t ns;
 
 	INSTALL(vm, 0x50, handler_xapic);
@@ -325,8 +298,8 @@ GUEST64(timer_periodic,
 
 KTAP_TEST(timer_periodic_goes_on)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, timer_periodic);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, timer_periodic);
 	uint32_t ticks;
 	int64_t ns;
 
@@ -351,22 +324,22 @@ GUEST64(timer_deadline,
 
 KTAP_TEST(timer_tsc_deadline)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_create_split(24);
 	struct vcpu *vcpu;
 	struct vmm_cpuid2 *cpuid = vmm_supported_cpuid();
 	uint32_t i;
 
 	vmm_need_cap(VMM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER");
-	vcpu = START(vm, 0, timer_deadline);
+	vcpu = vcpu_start_in(vm, 0, timer_deadline);
 	for (i = 0; i < cpuid->nent; i++)
 		if (cpuid->entries[i].function == 1)
 			cpuid->entries[i].ecx |= 1 << 24;
 	CHECK_OK(ioctl(vcpu->fd, VMM_SET_CPUID2, cpuid));
 	INSTALL(vm, 0x50, handler_xapic);
 	CHECK_EQ(expect_report(vcpu), 1);
-	CHECK_EQ(*word(vm, RESULTS + 8), 0);
-	if ((int64_t)*word(vm, RESULTS) < 0)
-		FAIL("%lld ticks early", -(long long)*word(vm, RESULTS));
+	CHECK_EQ(*vm_word(vm, RESULTS + 8), 0);
+	if ((int64_t)*vm_word(vm, RESULTS) < 0)
+		FAIL("%lld ticks early", -(long long)*vm_word(vm, RESULTS));
 }
 
 /* ---- HLT, signals, INIT and SIPI ---- */
@@ -414,25 +387,25 @@ GUEST64(just_halt, movq $1, READY; hlt; movq $2, READY; hlt);
 
 KTAP_TEST(hlt_waits_and_a_signal_ends_run)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, just_halt);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, just_halt);
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct vmm_mp_state mp;
 	struct runner *r;
 
 	sigaction(SIGUSR1, &sa, NULL);
 	r = run_in_thread(vcpu);
-	while (*word(vm, READY) != 1)
+	while (*vm_word(vm, READY) != 1)
 		usleep(1000);
 	usleep(20000);
 	expect_eintr(r);
 	CHECK_OK(ioctl(vcpu->fd, VMM_GET_MP_STATE, &mp));
 	CHECK_EQ(mp.mp_state, VMM_MP_STATE_HALTED);
-	CHECK_EQ(*word(vm, READY), 1);
+	CHECK_EQ(*vm_word(vm, READY), 1);
 	mp.mp_state = VMM_MP_STATE_RUNNABLE;
 	CHECK_OK(ioctl(vcpu->fd, VMM_SET_MP_STATE, &mp));
 	r = run_in_thread(vcpu);
-	while (*word(vm, READY) != 2)
+	while (*vm_word(vm, READY) != 2)
 		usleep(1000);
 	usleep(20000);
 	expect_eintr(r);
@@ -440,7 +413,7 @@ KTAP_TEST(hlt_waits_and_a_signal_ends_run)
 
 KTAP_TEST(a_waiting_ap_takes_a_signal)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_create_split(24);
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct vcpu *ap;
 	struct runner *r;
@@ -463,8 +436,8 @@ GUEST64(send_init_sipi,
 
 KTAP_TEST(init_and_sipi_start_an_ap)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *bsp = START(vm, 0, send_init_sipi), *ap = vcpu_create(vm, 1);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *bsp = vcpu_start_in(vm, 0, send_init_sipi), *ap = vcpu_create(vm, 1);
 	struct vmm_sregs sregs;
 	struct vmm_mp_state mp;
 	struct runner *r;
@@ -514,18 +487,18 @@ GUEST64(handler_nmi, lock incq COUNT; iretq);
 
 static void ipis(uint64_t icr, int rounds)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *sender = START(vm, 0, send_x2apic);
-	struct vcpu *receiver = START(vm, 1, receive_x2apic);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *sender = vcpu_start_in(vm, 0, send_x2apic);
+	struct vcpu *receiver = vcpu_start_in(vm, 1, receive_x2apic);
 	struct runner *r;
 
 	INSTALL(vm, 0x60, handler_x2apic);
 	memcpy(vm_gpa(vm, NMI_HANDLER), handler_nmi, handler_nmi_end - handler_nmi);
 	vm_set_gate(vm, MODE_LONG, 2, NMI_HANDLER);
-	*word(vm, RESULTS) = icr;
-	*word(vm, RESULTS + 8) = rounds;
+	*vm_word(vm, RESULTS) = icr;
+	*vm_word(vm, RESULTS + 8) = rounds;
 	r = run_in_thread(receiver);
-	while (!*word(vm, READY))
+	while (!*vm_word(vm, READY))
 		usleep(1000);
 	expect_report(sender);
 	CHECK_EQ(pthread_join(r->thread, NULL), 0);
@@ -550,8 +523,8 @@ GUEST64(self_ipi,
 
 KTAP_TEST(ipi_to_self)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, self_ipi);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, self_ipi);
 
 	INSTALL(vm, 0x60, handler_x2apic);
 	CHECK_EQ(expect_report(vcpu), 2);
@@ -568,8 +541,8 @@ GUEST64(tpr_masks,
 
 KTAP_TEST(tpr_holds_interrupts_back)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, tpr_masks);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, tpr_masks);
 
 	INSTALL(vm, 0x60, handler_xapic);
 	CHECK_EQ(expect_report(vcpu), 0);
@@ -594,8 +567,8 @@ KTAP_TEST(eoi_exit_of_a_level_interrupt)
 		       .u.msi = { .address_lo = 0xfee00000, .data = 0xc070 } },
 	};
 	struct vmm_msi msi = { .address_lo = 0xfee00000, .data = 0xc070 };
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, wait_level);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, wait_level);
 	struct vmm_lapic_state s;
 
 	INSTALL(vm, 0x70, handler_xapic);

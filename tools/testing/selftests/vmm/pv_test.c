@@ -16,33 +16,6 @@
 #define DONE		0x40018
 #define HANDLER		0x30000
 
-static struct vm *vm_create_split(void)
-{
-	struct vmm_enable_cap cap = { .cap = VMM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
-	struct vm *vm;
-
-	vmm_need_cap(VMM_CAP_SPLIT_IRQCHIP, "SPLIT_IRQCHIP");
-	vm = vm_create();
-	CHECK_OK(ioctl(vm->fd, VMM_ENABLE_CAP, &cap));
-	return vm;
-}
-
-static struct vcpu *start(struct vm *vm, int id, const uint8_t *code, const uint8_t *end)
-{
-	struct vmm_mp_state mp = { VMM_MP_STATE_RUNNABLE };
-	struct vcpu *vcpu = vcpu_create(vm, id);
-
-	vcpu_load_at(vcpu, MODE_LONG, GUEST_CODE + id * PAGE_SIZE, code, end);
-	CHECK_OK(ioctl(vcpu->fd, VMM_SET_MP_STATE, &mp));
-	return vcpu;
-}
-#define START(vm, id, name) start(vm, id, name, name##_end)
-
-static volatile uint64_t *word(struct vm *vm, uint64_t gpa)
-{
-	return vm_gpa(vm, gpa);
-}
-
 static void *run_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -77,21 +50,21 @@ GUEST64(self_ipis,
 
 KTAP_TEST(pv_eoi)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, self_ipis);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, self_ipis);
 
 	memcpy(vm_gpa(vm, HANDLER), handler_pv_eoi, handler_pv_eoi_end - handler_pv_eoi);
 	vm_set_gate(vm, MODE_LONG, 0x60, HANDLER);
 	CHECK_EQ(expect_report(vcpu), 100);
 	/* Nearly all of them without an exit, and ISR agrees that it is over. */
-	if (*word(vm, EOIS) > 10)
-		FAIL("%llu EOIs by the APIC", (unsigned long long)*word(vm, EOIS));
+	if (*vm_word(vm, EOIS) > 10)
+		FAIL("%llu EOIs by the APIC", (unsigned long long)*vm_word(vm, EOIS));
 	CHECK_EQ(expect_report(vcpu), 0);
 }
 
 KTAP_TEST(pv_eoi_msr)
 {
-	struct vcpu *vcpu = vcpu_create(vm_create_split(), 0);
+	struct vcpu *vcpu = vcpu_create(vm_create_split(24), 0);
 
 	CHECK_EQ(vcpu_set_msr(vcpu, 0x4b564d04, SHARED | 1), 1);
 	CHECK_EQ(vcpu_msr(vcpu, 0x4b564d04), SHARED | 1);
@@ -106,8 +79,8 @@ GUEST64(spin_until_done, lock incq READY; 1: pause; cmpq $0, DONE; je 1b;
 
 KTAP_TEST(steal_time)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *vcpu = START(vm, 0, spin_until_done);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = vcpu_start_in(vm, 0, spin_until_done);
 	volatile struct vmm_steal_time *st = vm_gpa(vm, SHARED);
 	pthread_t thread;
 	cpu_set_t one;
@@ -121,7 +94,7 @@ KTAP_TEST(steal_time)
 	CPU_SET(0, &one);
 	CHECK_OK(sched_setaffinity(0, sizeof(one), &one));
 	CHECK_EQ(pthread_create(&thread, NULL, run_thread, vcpu), 0);
-	while (!*word(vm, READY))
+	while (!*vm_word(vm, READY))
 		usleep(1000);
 	/* This thread takes the CPU away from the guest for some time. */
 	for (i = 0; i < 2000 && !st->steal; i++) {
@@ -132,7 +105,7 @@ KTAP_TEST(steal_time)
 		usleep(1000);
 	}
 	CHECK(st->steal);
-	*word(vm, DONE) = 1;
+	*vm_word(vm, DONE) = 1;
 	CHECK_EQ(pthread_join(thread, &r), 0);
 	CHECK(!r);
 	CHECK_EQ(st->version & 1, 0);
@@ -142,7 +115,7 @@ KTAP_TEST(steal_time)
 /* An address without the bit that enables it is none: nothing is written there. */
 KTAP_TEST(steal_time_disabled)
 {
-	struct vcpu *vcpu = vcpu_create(vm_create_split(), 0);
+	struct vcpu *vcpu = vcpu_create(vm_create_split(24), 0);
 	volatile struct vmm_steal_time *st = vm_gpa(vcpu->vm, SHARED);
 	struct vmm_regs regs;
 
@@ -179,8 +152,8 @@ GUEST64(send_pv_ipi,
 
 KTAP_TEST(pv_ipi)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *sender = START(vm, 0, send_pv_ipi), *to[2];
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *sender = vcpu_start_in(vm, 0, send_pv_ipi), *to[2];
 	pthread_t thread[2];
 	void *r;
 	int i;
@@ -188,10 +161,10 @@ KTAP_TEST(pv_ipi)
 	memcpy(vm_gpa(vm, HANDLER), handler_count, handler_count_end - handler_count);
 	vm_set_gate(vm, MODE_LONG, 0x60, HANDLER);
 	for (i = 0; i < 2; i++) {
-		to[i] = START(vm, i + 1, halt_loop);
+		to[i] = vcpu_start_in(vm, i + 1, halt_loop);
 		CHECK_EQ(pthread_create(&thread[i], NULL, run_thread, to[i]), 0);
 	}
-	while (*word(vm, READY) < 2)
+	while (*vm_word(vm, READY) < 2)
 		usleep(1000);
 	CHECK_EQ(expect_report(sender), 2);
 	for (i = 0; i < 2; i++) {
@@ -208,13 +181,13 @@ GUEST64(kick, mov $5, %eax; xor %ebx, %ebx; mov $1, %ecx; vmmcall;
 
 KTAP_TEST(unhalt_ends_hlt_without_an_interrupt)
 {
-	struct vm *vm = vm_create_split();
-	struct vcpu *kicker = START(vm, 0, kick), *halted = START(vm, 1, halt_cli);
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *kicker = vcpu_start_in(vm, 0, kick), *halted = vcpu_start_in(vm, 1, halt_cli);
 	pthread_t thread;
 	void *r;
 
 	CHECK_EQ(pthread_create(&thread, NULL, run_thread, halted), 0);
-	while (!*word(vm, READY))
+	while (!*vm_word(vm, READY))
 		usleep(1000);
 	usleep(20000);
 	CHECK_EQ(expect_report(kicker), 0);
@@ -227,14 +200,14 @@ GUEST64(unknown_hypercall, mov $77, %eax; vmmcall; mov $PORT_REPORT, %edx; out %
 
 KTAP_TEST(unknown_hypercalls_say_so)
 {
-	struct vm *vm = vm_create_split();
+	struct vm *vm = vm_create_split(24);
 
-	CHECK_EQ(expect_report(START(vm, 0, unknown_hypercall)), (uint32_t)-VMM_ENOSYS);
+	CHECK_EQ(expect_report(vcpu_start_in(vm, 0, unknown_hypercall)), (uint32_t)-VMM_ENOSYS);
 }
 
 KTAP_TEST(poll_control_msr)
 {
-	struct vcpu *vcpu = vcpu_create(vm_create_split(), 0);
+	struct vcpu *vcpu = vcpu_create(vm_create_split(24), 0);
 
 	CHECK_EQ(vcpu_msr(vcpu, 0x4b564d05), 1);
 	CHECK_EQ(vcpu_set_msr(vcpu, 0x4b564d05, 0), 1);

@@ -31,8 +31,6 @@ enum agent_eoi { EOI_NONE, EOI_LAPIC, EOI_PIC };
 
 /* A VM with PIC and I/O APIC in the kernel. */
 struct vm *vm_create_irqchip(void);
-/* A VM with a split irqchip, @routes of whose GSIs are user space's I/O APIC. */
-struct vm *vm_create_split(unsigned int routes);
 /* A vCPU of such a VM, ready for the functions below. */
 struct vcpu *agent_create(struct vm *vm, int id);
 /* Both: with PIC and I/O APIC, vCPU 0. */

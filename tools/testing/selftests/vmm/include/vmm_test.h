@@ -165,6 +165,8 @@ void vmm_need_cap(long cap, const char *name);
 
 struct vm *vm_create(void);
 struct vm *vm_create_size(size_t mem_size);
+/* With local APICs in the kernel; @routes GSIs are pins of user space's I/O APIC. */
+struct vm *vm_create_split(unsigned int routes);
 void vm_destroy(struct vm *vm);
 
 /* VMM_SET_USER_MEMORY_REGION as the system call is; returns its result. */
@@ -179,6 +181,12 @@ void *host_alloc(size_t size, size_t align);
 static inline void *vm_gpa(struct vm *vm, uint64_t gpa)
 {
 	return vm->mem + gpa;
+}
+
+/* A word that guest and test share. */
+static inline volatile uint64_t *vm_word(struct vm *vm, uint64_t gpa)
+{
+	return vm_gpa(vm, gpa);
 }
 
 /* A vCPU whose CPUID is all that VMM_GET_SUPPORTED_CPUID offers. */
@@ -210,6 +218,13 @@ void vcpu_load_at(struct vcpu *vcpu, enum guest_mode mode, uint64_t gpa,
 /* A VM with one vCPU that is about to run the code. */
 struct vcpu *vcpu_new(enum guest_mode mode, const uint8_t *code, const uint8_t *end);
 #define vcpu_start(mode, name)	vcpu_new(mode, name, name##_end)
+
+/*
+ * A vCPU of a VM that may have several: in long mode, its code @id pages behind
+ * GUEST_CODE, and runnable, whether or not others would have to start it.
+ */
+struct vcpu *vcpu_start_at(struct vm *vm, int id, const uint8_t *code, const uint8_t *end);
+#define vcpu_start_in(vm, id, name)	vcpu_start_at(vm, id, name, name##_end)
 
 /* Replaces the gate of a vector; @cs_mode as for vcpu_set_mode(). */
 void vm_set_gate(struct vm *vm, enum guest_mode mode, int vector, uint64_t handler);

@@ -60,15 +60,6 @@ struct vm *vm_create_irqchip(void)
 	return vm;
 }
 
-struct vm *vm_create_split(unsigned int routes)
-{
-	struct vmm_enable_cap cap = { .cap = VMM_CAP_SPLIT_IRQCHIP, .args = { routes } };
-	struct vm *vm = vm_create();
-
-	CHECK_OK(ioctl(vm->fd, VMM_ENABLE_CAP, &cap));
-	return vm;
-}
-
 static volatile struct command *command(struct vcpu *vcpu)
 {
 	return vm_gpa(vcpu->vm, COMMANDS + vcpu->id * COMMAND_SIZE);

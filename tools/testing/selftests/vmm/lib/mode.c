@@ -267,3 +267,13 @@ struct vcpu *vcpu_new(enum guest_mode mode, const uint8_t *code, const uint8_t *
 	vcpu_load_at(vcpu, mode, GUEST_CODE, code, end);
 	return vcpu;
 }
+
+struct vcpu *vcpu_start_at(struct vm *vm, int id, const uint8_t *code, const uint8_t *end)
+{
+	struct vmm_mp_state mp = { VMM_MP_STATE_RUNNABLE };
+	struct vcpu *vcpu = vcpu_create(vm, id);
+
+	vcpu_load_at(vcpu, MODE_LONG, GUEST_CODE + id * PAGE_SIZE, code, end);
+	CHECK_OK(ioctl(vcpu->fd, VMM_SET_MP_STATE, &mp));
+	return vcpu;
+}

@@ -113,6 +113,17 @@ struct vm *vm_create(void)
 	return vm_create_size(GUEST_MEM_SIZE);
 }
 
+struct vm *vm_create_split(unsigned int routes)
+{
+	struct vmm_enable_cap cap = { .cap = VMM_CAP_SPLIT_IRQCHIP, .args = { routes } };
+	struct vm *vm;
+
+	vmm_need_cap(VMM_CAP_SPLIT_IRQCHIP, "SPLIT_IRQCHIP");
+	vm = vm_create();
+	CHECK_OK(ioctl(vm->fd, VMM_ENABLE_CAP, &cap));
+	return vm;
+}
+
 void vm_destroy(struct vm *vm)
 {
 	CHECK_OK(close(vm->fd));
