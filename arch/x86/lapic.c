@@ -562,7 +562,9 @@ void vmm_apic_reset(struct vmm_vcpu *vcpu, bool init)
 		apic_set(apic, APIC_LVT0, APIC_DM_EXTINT);
 	apic->esr_next = 0;
 	apic->ext_vector = -1;
-	apic->ioapic_eoi = -1;
+	/* An I/O APIC still waits for an EOI that is to be reported to it. */
+	if (!init)
+		apic->ioapic_eoi = -1;
 	vcpu->arch.pv.eoi_armed = false;
 	vmm_apic_set_tpr(vcpu, 0);
 	vmm_apic_map_update(vcpu->vm);
