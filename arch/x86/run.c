@@ -263,6 +263,7 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 		if (r <= 0)
 			return r;
 	}
+	/* exit_reason stays: a VMM may complete an exit so before it looks at it. */
 	if (READ_ONCE(run->immediate_exit))
 		return -EINTR;
 	window = READ_ONCE(run->request_interrupt_window);
@@ -271,7 +272,12 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 	vcpu->arch.user_wants_window = window;
 	vcpu->arch.ran = true;
 	r = run_loop(vcpu);
-	return unlikely(r == -EINTR) ? interrupted(vcpu) : r;
+	if (unlikely(r == -EINTR || r == -EAGAIN)) {
+		run->exit_reason = VMM_EXIT_INTR;
+		if (r == -EINTR)
+			r = interrupted(vcpu);
+	}
+	return r;
 }
 
 /**
@@ -279,8 +285,8 @@ static int run_loaded(struct vmm_vcpu *vcpu)
  * @vcpu: the vCPU
  *
  * Context: vcpu->mutex held; sleeps. Return: 0 with run->exit_reason filled in;
- * -EINTR (signal, immediate_exit; exit_reason is INTR), -EAGAIN (an INIT or SIPI
- * reached a vCPU that was not initialized; exit_reason is INTR), -EFAULT (the host
+ * -EINTR (a signal, exit_reason is INTR; or immediate_exit, it is as it was), -EAGAIN
+ * (an INIT or SIPI reached a vCPU that was not initialized; INTR), -EFAULT (the host
  * mapping forbids an access of the guest), -ENOMEM, -EIO (the VM is dead),
  * -EINVAL (run page fields).
  */
@@ -296,8 +302,6 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 		vmm_debug_run_begin(vcpu);
 
 	r = run_loaded(vcpu);
-	if (r == -EINTR || r == -EAGAIN || r == -ERESTARTNOHAND)
-		vcpu->run->exit_reason = VMM_EXIT_INTR;
 	if (unlikely(vcpu->arch.guest_debug))
 		vmm_debug_run_end(vcpu);
 	fill_run(vcpu);

@@ -470,7 +470,8 @@ struct vmm_sync_regs {
  * struct vmm_run - the page that a vCPU shares with its VMM
  * @request_interrupt_window: [in] exit as soon as the guest can take an
  *	interrupt (not with an interrupt controller of ours)
- * @immediate_exit: [in] VMM_RUN returns EINTR without entering the guest
+ * @immediate_exit: [in] VMM_RUN returns EINTR without entering the guest; the exit
+ *	in this page stays
  * @padding1: ignored
  * @exit_reason: [out] VMM_EXIT_*
  * @ready_for_interrupt_injection: [out] VMM_INTERRUPT would be taken now

@@ -148,6 +148,9 @@ KTAP_TEST(immediate_exit_completes_the_instruction)
 	answer_in(vcpu, 1, 1, "\x42");
 	vcpu->run->immediate_exit = 1;
 	CHECK_ERR(ioctl(vcpu->fd, VMM_RUN, 0), EINTR);
+	/* The exit is still there to be looked at. */
+	CHECK_EQ(vcpu->run->exit_reason, VMM_EXIT_IO);
+	CHECK_EQ(vcpu->run->io.port, PORT);
 	vcpu_get_regs(vcpu, &regs);
 	CHECK_EQ(regs.rax, 0xffffffffffffff42);
 	/* mov $PORT, %edx is 5 bytes, mov $-1, %rax 7, IN 1. */
