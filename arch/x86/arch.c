@@ -101,6 +101,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_X86_USER_SPACE_MSR:
 	case VMM_CAP_X86_MSR_FILTER:
 	case VMM_CAP_VCPU_ATTRIBUTES:
+	case VMM_CAP_ENFORCE_PV_FEATURE_CPUID:
 		return 1;
 	case VMM_CAP_SYNC_REGS:
 		return VMM_SYNC_X86_VALID_FIELDS;
@@ -373,8 +374,10 @@ static long vcpu_enable_cap(struct vmm_vcpu *vcpu, void __user *arg)
 
 	if (copy_from_user(&cap, arg, sizeof(cap)))
 		return -EFAULT;
-	/* None of the capabilities offered is a vCPU's. */
-	return -EINVAL;
+	if (cap.flags || cap.cap != VMM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vmm_enforce_pv_features(vcpu, cap.args[0]);
+	return 0;
 }
 
 static long get_events(struct vmm_vcpu *vcpu, void __user *arg)

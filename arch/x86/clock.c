@@ -527,6 +527,14 @@ void vmm_clock_put(struct vmm_vcpu *vcpu)
 
 /* --- MSRs --- */
 
+/* The clock has two pairs of MSRs, each with a feature bit. */
+static bool may_use_clock(struct vmm_vcpu *vcpu, u32 msr)
+{
+	bool old = msr == MSR_VMM_WALL_CLOCK || msr == MSR_VMM_SYSTEM_TIME;
+
+	return vmm_guest_may_use(vcpu, old ? VMM_FEATURE_CLOCKSOURCE : VMM_FEATURE_CLOCKSOURCE2);
+}
+
 int vmm_clock_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 {
 	switch (msr) {
@@ -540,10 +548,14 @@ int vmm_clock_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 		return 0;
 	case MSR_VMM_WALL_CLOCK:
 	case MSR_VMM_WALL_CLOCK_NEW:
+		if (!host && !may_use_clock(vcpu, msr))
+			return 1;
 		*value = READ_ONCE(vcpu->vm->arch.wall_clock_msr);
 		return 0;
 	case MSR_VMM_SYSTEM_TIME:
 	case MSR_VMM_SYSTEM_TIME_NEW:
+		if (!host && !may_use_clock(vcpu, msr))
+			return 1;
 		*value = vcpu->arch.pvclock_msr;
 		return 0;
 	}
@@ -563,11 +575,15 @@ int vmm_clock_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 		return 0;
 	case MSR_VMM_WALL_CLOCK:
 	case MSR_VMM_WALL_CLOCK_NEW:
+		if (!host && !may_use_clock(vcpu, msr))
+			return 1;
 		WRITE_ONCE(vcpu->vm->arch.wall_clock_msr, value);
 		write_wall_clock(vcpu->vm, value);
 		return 0;
 	case MSR_VMM_SYSTEM_TIME:
 	case MSR_VMM_SYSTEM_TIME_NEW:
+		if (!host && !may_use_clock(vcpu, msr))
+			return 1;
 		vcpu->arch.pvclock_msr = value;
 		vmm_request(vcpu, VMM_REQ_CLOCK_UPDATE);
 		return 0;

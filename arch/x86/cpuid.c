@@ -121,6 +121,7 @@ static void derive_features(struct vmm_vcpu *vcpu, struct vmm_cpuid *c)
 	c->rdtscp = vmm_guest_has(vcpu, X86_FEATURE_RDTSCP) ||
 		    vmm_guest_has(vcpu, X86_FEATURE_RDPID);
 	c->invpcid = vmm_guest_has(vcpu, X86_FEATURE_INVPCID);
+	c->pv_features = c->pv_enforced ? LEAF(vcpu, VMM_CPUID_FEATURES, 0, eax) : ~0u;
 }
 
 /* CR4 bits that exist without a CPUID bit that says so, for us. */
@@ -253,6 +254,12 @@ static void add_state(struct vmm_vcpu *vcpu, struct vmm_cpuid_entry2 *e)
 void vmm_cpuid_default(struct vmm_vcpu *vcpu)
 {
 	derive(vcpu);
+}
+
+void vmm_enforce_pv_features(struct vmm_vcpu *vcpu, bool on)
+{
+	vcpu->arch.cpuid.pv_enforced = on;
+	derive_features(vcpu, &vcpu->arch.cpuid);
 }
 
 void vmm_cpuid_free(struct vmm_vcpu *vcpu)

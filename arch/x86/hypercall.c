@@ -34,12 +34,27 @@ static long send_ipi(struct vmm_vcpu *vcpu, const unsigned long bitmap[2], unsig
 	return sent;
 }
 
+/* VAPIC_POLL_IRQ has no feature bit. */
+static bool may_call(struct vmm_vcpu *vcpu, u64 nr)
+{
+	switch (nr) {
+	case VMM_HC_KICK_CPU:
+		return vmm_guest_may_use(vcpu, VMM_FEATURE_PV_UNHALT);
+	case VMM_HC_SEND_IPI:
+		return vmm_guest_may_use(vcpu, VMM_FEATURE_PV_SEND_IPI);
+	case VMM_HC_SCHED_YIELD:
+		return vmm_guest_may_use(vcpu, VMM_FEATURE_PV_SCHED_YIELD);
+	default:
+		return true;
+	}
+}
+
 static long hypercall(struct vmm_vcpu *vcpu, u64 nr, const u64 arg[4], bool long_mode)
 {
 	unsigned long bitmap[2] = { arg[0], arg[1] };
 	struct vmm_vcpu *target;
 
-	if (!vcpu->arch.apic)
+	if (!vcpu->arch.apic || !may_call(vcpu, nr))
 		return -VMM_ENOSYS;
 	switch (nr) {
 	case VMM_HC_VAPIC_POLL_IRQ:

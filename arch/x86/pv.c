@@ -183,8 +183,25 @@ static int set_steal_time(struct vmm_vcpu *vcpu, u64 value)
 
 /* --- MSRs --- */
 
+/* The others are not offered: a guest gets #GP whatever it may use. */
+static bool may_use_msr(struct vmm_vcpu *vcpu, u32 msr)
+{
+	switch (msr) {
+	case MSR_VMM_STEAL_TIME:
+		return vmm_guest_may_use(vcpu, VMM_FEATURE_STEAL_TIME);
+	case MSR_VMM_PV_EOI_EN:
+		return vmm_guest_may_use(vcpu, VMM_FEATURE_PV_EOI);
+	case MSR_VMM_POLL_CONTROL:
+		return vmm_guest_may_use(vcpu, VMM_FEATURE_POLL_CONTROL);
+	default:
+		return true;
+	}
+}
+
 int vmm_pv_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 {
+	if (!host && !may_use_msr(vcpu, msr))
+		return 1;
 	switch (msr) {
 	case MSR_VMM_STEAL_TIME:
 		*value = vcpu->arch.pv.steal_msr;
@@ -207,6 +224,8 @@ int vmm_pv_get_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
  */
 int vmm_pv_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 {
+	if (!host && !may_use_msr(vcpu, msr))
+		return 1;
 	switch (msr) {
 	case MSR_VMM_STEAL_TIME:
 		return set_steal_time(vcpu, value);

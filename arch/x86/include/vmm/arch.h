@@ -70,6 +70,8 @@ struct vmm_cpuid {
 	u64 spec_ctrl_allowed;
 	bool rdtscp, invpcid;		/* rdtscp: or RDPID */
 	u32 cap[NR_CPUID_WORDS];	/* in the layout of X86_FEATURE_* */
+	bool pv_enforced;
+	u32 pv_features;		/* leaf 0x40000001 EAX; all bits, unless enforced */
 	/* Basic and extended leaves: 1 + the leaf's first entry, 0: none. */
 #define VMM_CPUID_DIRECT	0x28
 	u16 direct[2][VMM_CPUID_DIRECT];

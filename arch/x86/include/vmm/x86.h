@@ -121,11 +121,18 @@ int vmm_set_cpuid(struct vmm_vcpu *vcpu, struct vmm_cpuid2 __user *arg);
 int vmm_get_cpuid(struct vmm_vcpu *vcpu, struct vmm_cpuid2 __user *arg);
 void vmm_cpuid_default(struct vmm_vcpu *vcpu);	/* before SET_CPUID2: none */
 void vmm_cpuid_free(struct vmm_vcpu *vcpu);
+/* VMM_CAP_ENFORCE_PV_FEATURE_CPUID: the guest may use what its CPUID shows, or (off) all. */
+void vmm_enforce_pv_features(struct vmm_vcpu *vcpu, bool on);
 struct vmm_cpuid_entry2 *vmm_find_cpuid(struct vmm_vcpu *vcpu, u32 function, u32 index);
 /* X86_FEATURE_*: does the guest's CPUID show it? */
 static __always_inline bool vmm_guest_has(struct vmm_vcpu *vcpu, unsigned int x86_feature)
 {
 	return vcpu->arch.cpuid.cap[x86_feature / 32] >> (x86_feature % 32) & 1;
+}
+/* VMM_FEATURE_*: may the guest use it? */
+static inline bool vmm_guest_may_use(struct vmm_vcpu *vcpu, unsigned int pv_feature)
+{
+	return vcpu->arch.cpuid.pv_features >> pv_feature & 1;
 }
 bool vmm_guest_has_mwait(struct vmm_vcpu *vcpu);
 int vmm_handle_cpuid(struct vmm_vcpu *vcpu);

@@ -229,6 +229,162 @@ KTAP_TEST(features_are_announced)
 	CHECK(cpuid_find(cpuid, 1, 0)->ecx & 1 << 21);	/* x2APIC */
 }
 
+/* ---- only what CPUID shows ---- */
+
+GUEST64(read_msr, rdmsr; mov $PORT_REPORT, %edx; out %eax, %dx);
+GUEST64(write_msr, wrmsr; mov $PORT_REPORT, %edx; out %eax, %dx);
+GUEST64(hypercall, vmmcall; mov $PORT_REPORT, %edx; out %eax, %dx);
+#define REFUSED		0x6b9
+GUEST64(handler_refused, mov $REFUSED, %eax; mov $PORT_REPORT, %edx; out %eax, %dx);
+
+static void enforce(struct vcpu *vcpu, uint64_t on)
+{
+	struct vmm_enable_cap cap = {
+		.cap = VMM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { on },
+	};
+
+	CHECK_OK(ioctl(vcpu->fd, VMM_ENABLE_CAP, &cap));
+}
+
+/* All that can be offered but for these features. */
+static void hide(struct vcpu *vcpu, uint32_t features)
+{
+	struct vmm_cpuid2 *cpuid = vmm_supported_cpuid();
+	struct vmm_cpuid_entry2 *e = (void *)cpuid_find(cpuid, 0x40000001, 0);
+
+	CHECK(e);
+	e->eax &= ~features;
+	CHECK_OK(ioctl(vcpu->fd, VMM_SET_CPUID2, cpuid));
+	free(cpuid);
+}
+
+static struct vcpu *start_enforced(struct vm *vm, const uint8_t *code, const uint8_t *end,
+				   uint32_t hidden)
+{
+	struct vcpu *vcpu;
+
+	vmm_need_cap(VMM_CAP_ENFORCE_PV_FEATURE_CPUID, "ENFORCE_PV_FEATURE_CPUID");
+	vcpu = vcpu_start_at(vm, 0, code, end);
+	memcpy(vm_gpa(vm, HANDLER), handler_refused, handler_refused_end - handler_refused);
+	vm_set_gate(vm, MODE_LONG, VMM_GP_VECTOR, HANDLER);
+	enforce(vcpu, 1);
+	hide(vcpu, hidden);
+	return vcpu;
+}
+
+static void set_regs(struct vcpu *vcpu, uint64_t rax, uint64_t rcx, uint64_t rdx)
+{
+	struct vmm_regs regs;
+
+	vcpu_get_regs(vcpu, &regs);
+	regs.rax = rax;
+	regs.rbx = 0;
+	regs.rcx = rcx;
+	regs.rdx = rdx;
+	regs.rip = GUEST_CODE;
+	vcpu_set_regs(vcpu, &regs);
+}
+
+static const struct {
+	uint32_t msr, feature;
+} msrs[] = {
+	{ 0x11, VMM_FEATURE_CLOCKSOURCE },
+	{ 0x12, VMM_FEATURE_CLOCKSOURCE },
+	{ 0x4b564d00, VMM_FEATURE_CLOCKSOURCE2 },
+	{ 0x4b564d01, VMM_FEATURE_CLOCKSOURCE2 },
+	{ 0x4b564d03, VMM_FEATURE_STEAL_TIME },
+	{ 0x4b564d04, VMM_FEATURE_PV_EOI },
+	{ 0x4b564d05, VMM_FEATURE_POLL_CONTROL },
+};
+
+/* A guest that may (or not) read and write this one. */
+static void try_msr(uint32_t msr, uint32_t hidden, bool may)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+	int write;
+
+	for (write = 0; write < 2; write++) {
+		vm = vm_create_split(24);
+		vcpu = write ? start_enforced(vm, write_msr, write_msr_end, hidden) :
+			       start_enforced(vm, read_msr, read_msr_end, hidden);
+		set_regs(vcpu, 0, msr, 0);
+		CHECK_EQ(expect_report(vcpu) != REFUSED, may);
+		/* To user space it is there. */
+		CHECK_EQ(vcpu_set_msr(vcpu, msr, 0), 1);
+		CHECK_EQ(vcpu_msr(vcpu, msr), 0);
+		vcpu_destroy(vcpu);
+		vm_destroy(vm);
+	}
+}
+
+KTAP_TEST(hidden_msrs_are_not_there)
+{
+	uint32_t all = cpuid_find(vmm_supported_cpuid(), 0x40000001, 0)->eax;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+		if (!(all & 1u << msrs[i].feature))
+			continue;
+		try_msr(msrs[i].msr, 1u << msrs[i].feature, false);
+		try_msr(msrs[i].msr, all & ~(1u << msrs[i].feature), true);
+	}
+}
+
+KTAP_TEST(hidden_hypercalls_are_not_there)
+{
+	static const struct {
+		uint32_t nr, feature;
+	} calls[] = {
+		{ VMM_HC_KICK_CPU, VMM_FEATURE_PV_UNHALT },
+		{ VMM_HC_SEND_IPI, VMM_FEATURE_PV_SEND_IPI },
+		{ VMM_HC_SCHED_YIELD, VMM_FEATURE_PV_SCHED_YIELD },
+	};
+	struct vcpu *vcpu;
+	uint32_t hidden;
+	struct vm *vm;
+	unsigned int i;
+	int shown;
+
+	for (i = 0; i < 3; i++) {
+		for (shown = 0; shown < 2; shown++) {
+			hidden = 1u << calls[i].feature;
+			vm = vm_create_split(24);
+			vcpu = start_enforced(vm, hypercall, hypercall_end,
+					      shown ? ~hidden : hidden);
+			set_regs(vcpu, calls[i].nr, 0, 0);
+			CHECK_EQ(expect_report(vcpu), shown ? 0 : (uint32_t)-VMM_ENOSYS);
+			vcpu_destroy(vcpu);
+			vm_destroy(vm);
+		}
+	}
+}
+
+/* As it was before, and as it is again: a guest may use what it knows of. */
+KTAP_TEST(nothing_is_hidden_unless_enforced)
+{
+	struct vcpu *vcpu = start_enforced(vm_create_split(24), read_msr, read_msr_end, ~0u);
+
+	enforce(vcpu, 0);
+	set_regs(vcpu, 0, 0x4b564d05, 0);
+	CHECK_EQ(expect_report(vcpu), 1);
+	enforce(vcpu, 1);
+	set_regs(vcpu, 0, 0x4b564d05, 0);
+	CHECK_EQ(expect_report(vcpu), REFUSED);
+}
+
+KTAP_TEST(enforce_bad_arguments)
+{
+	struct vcpu *vcpu = vcpu_create(vm_create_split(24), 0);
+	struct vmm_enable_cap cap = { .cap = VMM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };
+
+	vmm_need_cap(VMM_CAP_ENFORCE_PV_FEATURE_CPUID, "ENFORCE_PV_FEATURE_CPUID");
+	cap.flags = 1;
+	CHECK_ERR(ioctl(vcpu->fd, VMM_ENABLE_CAP, &cap), EINVAL);
+	cap.flags = 0;
+	CHECK_ERR(ioctl(vcpu->vm->fd, VMM_ENABLE_CAP, &cap), EINVAL);
+}
+
 /* Where user space has the APICs, a guest is not told of what needs ours. */
 KTAP_TEST(no_apic_no_features)
 {
