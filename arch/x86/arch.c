@@ -174,6 +174,15 @@ void vmm_arch_vm_destroy(struct vmm_vm *vm)
 	tdp_vm_destroy(vm);
 }
 
+/* Once, and before the first vCPU. */
+static long set_max_vcpu_id(struct vmm_vm *vm, u64 max)
+{
+	if (!max || max > VMM_MAX_VCPU_ID || vm->arch.max_vcpu_id || vm->created_vcpus)
+		return -EINVAL;
+	vm->arch.max_vcpu_id = max;
+	return 0;
+}
+
 static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 {
 	struct vmm_enable_cap cap;
@@ -214,6 +223,9 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 		break;
 	case VMM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->arch.triple_fault_event = cap.args[0];
+		break;
+	case VMM_CAP_MAX_VCPU_ID:
+		r = set_max_vcpu_id(vm, cap.args[0]);
 		break;
 	default:
 		r = vmm_dirty_enable_cap(vm, &cap);
@@ -276,7 +288,7 @@ long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg)
 
 int vmm_arch_vcpu_precreate(struct vmm_vm *vm, unsigned int id)
 {
-	return 0;
+	return vm->arch.max_vcpu_id && id >= vm->arch.max_vcpu_id ? -EINVAL : 0;
 }
 
 int vmm_arch_vcpu_init(struct vmm_vcpu *vcpu)

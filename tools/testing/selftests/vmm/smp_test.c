@@ -315,6 +315,25 @@ KTAP_TEST(vcpu_ids)
 	CHECK_ERR(ioctl(vm->fd, VMM_CREATE_VCPU, -1), EINVAL);
 }
 
+/* User space may say beforehand how large they get. */
+KTAP_TEST(vcpu_id_limit)
+{
+	struct vm *vm = vm_create_size(0);
+	struct vmm_enable_cap cap = { .cap = VMM_CAP_MAX_VCPU_ID };
+	int max_id = CHECK_OK(ioctl(vm->fd, VMM_CHECK_EXTENSION, VMM_CAP_MAX_VCPU_ID));
+
+	cap.args[0] = max_id + 1;
+	CHECK_ERR(ioctl(vm->fd, VMM_ENABLE_CAP, &cap), EINVAL);
+	cap.args[0] = 5;
+	CHECK_OK(ioctl(vm->fd, VMM_ENABLE_CAP, &cap));
+	cap.args[0] = 6;
+	CHECK_ERR(ioctl(vm->fd, VMM_ENABLE_CAP, &cap), EINVAL);
+	CHECK_ERR(ioctl(vm->fd, VMM_CREATE_VCPU, 5), EINVAL);
+	CHECK_OK(ioctl(vm->fd, VMM_CREATE_VCPU, 4));
+	/* What the host can do has not changed. */
+	CHECK_EQ(ioctl(vm->fd, VMM_CHECK_EXTENSION, VMM_CAP_MAX_VCPU_ID), max_id);
+}
+
 /* A number stays taken as long as the VM lives. */
 KTAP_TEST(vcpu_id_after_close)
 {
