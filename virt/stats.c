@@ -127,10 +127,11 @@ static void fill_image(struct stats_file *file, unsigned int nr)
 		.desc_offset = sizeof(*header) + VMM_STATS_NAME,
 		.data_offset = sizeof(*header) + VMM_STATS_NAME + nr * DESC_SIZE,
 	};
+	/* KVM's prefix: part of the format. */
 	if (file->vcpu)
-		snprintf(id, VMM_STATS_NAME, "vmm-%d/vcpu-%u", file->vm->pid, file->vcpu->id);
+		snprintf(id, VMM_STATS_NAME, "kvm-%d/vcpu-%u", file->vm->pid, file->vcpu->id);
 	else
-		snprintf(id, VMM_STATS_NAME, "vmm-%d", file->vm->pid);
+		snprintf(id, VMM_STATS_NAME, "kvm-%d", file->vm->pid);
 	for (i = 0; i < nr; i++, at += DESC_SIZE) {
 		struct vmm_stats_desc *desc = at;
 		struct vmm_stat stat = {};

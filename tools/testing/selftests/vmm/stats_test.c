@@ -90,8 +90,8 @@ static void check_format(struct stats *s, const char *id_part)
 	CHECK_EQ(s->header.flags, 0);
 	read_at(s->fd, id, s->header.name_size, s->header.id_offset);
 	CHECK(memchr(id, 0, s->header.name_size));
-	if (!strstr(id, id_part))
-		FAIL("the id is '%s', without '%s'", id, id_part);
+	if (strncmp(id, "kvm-", 4) || !strstr(id, id_part))
+		FAIL("the id is '%s', not kvm-... with '%s'", id, id_part);
 	for (i = 0; i < s->header.num_desc; i++) {
 		check_desc(s, i);
 		size = stats_desc(s, i)->offset + stats_desc(s, i)->size * 8;
