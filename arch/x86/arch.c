@@ -20,6 +20,9 @@
 #define VMM_VALID_QUIRKS	(VMM_X86_QUIRK_LINT0_REENABLED | VMM_X86_QUIRK_CD_NW_CLEARED | VMM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
 				 VMM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
+/* KVM's least number of shadow page tables. */
+#define MIN_MMU_PAGES		64
+
 int vmm_arch_init(void)
 {
 	vmm_spoil_init();
@@ -102,6 +105,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_X86_MSR_FILTER:
 	case VMM_CAP_VCPU_ATTRIBUTES:
 	case VMM_CAP_ENFORCE_PV_FEATURE_CPUID:
+	case VMM_CAP_MMU_SHADOW_CACHE_CONTROL:
 		return 1;
 	case VMM_CAP_SYNC_REGS:
 		return VMM_SYNC_X86_VALID_FIELDS;
@@ -270,6 +274,9 @@ long vmm_arch_vm_ioctl(struct vmm_vm *vm, unsigned int nr, unsigned long arg)
 		return vm_enable_cap(vm, argp);
 	case VMM_SET_TSS_ADDR:
 		return set_tss_addr(vm, arg);
+	case VMM_SET_NR_MMU_PAGES:
+		/* For shadow page tables, of which there are none: checked as KVM does. */
+		return arg < MIN_MMU_PAGES ? -EINVAL : 0;
 	case VMM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(vm, argp);
 	case VMM_GET_CLOCK:
