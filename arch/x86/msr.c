@@ -314,6 +314,9 @@ static int get_own_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 	case MSR_PLATFORM_INFO:
 		*value = a->platform_info;
 		return 0;
+	case MSR_IA32_POWER_CTL:
+		*value = a->power_ctl;
+		return 0;
 	case MSR_MISC_FEATURES_ENABLES:
 		*value = a->msr_misc_features;
 		return 0;
@@ -366,6 +369,9 @@ static int set_own_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value, bool host)
 		return 0;
 	case MSR_PLATFORM_INFO:
 		return set_platform_info(vcpu, value, host);
+	case MSR_IA32_POWER_CTL:
+		a->power_ctl = value;	/* wishes that a guest's CPU cannot grant */
+		return 0;
 	case MSR_MISC_FEATURES_ENABLES:
 		return set_misc_features(vcpu, value);
 	case MSR_IA32_UCODE_REV:
@@ -580,6 +586,7 @@ void vmm_msr_reset(struct vmm_vcpu *vcpu)
 	a->tsc_aux = 0;
 	a->msr_misc_features = 0;
 	a->platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
+	a->power_ctl = 0;
 	a->arch_capabilities = host_arch_capabilities;
 	a->ucode_rev = host_ucode_rev;
 	a->hwcr = HWCR_TSC_FREQ_SEL;
@@ -597,6 +604,7 @@ static const u32 state_msrs[] = {
 	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_KERNEL_GS_BASE,
 	MSR_IA32_TSC, MSR_IA32_TSC_ADJUST, MSR_IA32_CR_PAT, MSR_IA32_MISC_ENABLE,
 	MSR_PLATFORM_INFO, MSR_MISC_FEATURES_ENABLES, MSR_IA32_UCODE_REV, MSR_HWCR,
+	MSR_IA32_POWER_CTL,
 	MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL,
 	MSR_MTRRfix64K_00000, MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000,
 	MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_C8000, MSR_MTRRfix4K_D0000, MSR_MTRRfix4K_D8000,

@@ -180,6 +180,7 @@ struct vmm_vcpu_arch {
 	u64 ucode_rev;
 	u64 hwcr;				/* MSR c001_0015 */
 	u64 platform_info;
+	u64 power_ctl;
 	struct vmm_mtrr mtrr;
 	struct vmm_mce mce;
 	struct vmm_cpuid cpuid;

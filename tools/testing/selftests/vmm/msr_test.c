@@ -15,6 +15,7 @@
 #define MSR_MTRR_PHYSBASE(n)	(0x200 + 2 * (n))
 #define MSR_MTRR_PHYSMASK(n)	(0x201 + 2 * (n))
 #define MSR_MTRR_DEF_TYPE	0x2ff
+#define MSR_POWER_CTL		0x1fc
 #define MSR_MC_CTL(n)		(0x400 + 4 * (n))
 #define MSR_MC_STATUS(n)	(0x401 + 4 * (n))
 #define MSR_CSTAR		0xc0000083
@@ -451,4 +452,17 @@ KTAP_TEST(mce_set_up)
 	cap = 1ULL << 60 | 10;
 	CHECK_ERR(ioctl(vcpu->fd, VMM_X86_SETUP_MCE, &cap), EINVAL);
 	CHECK_ERR(ioctl(vcpu->fd, VMM_X86_SETUP_MCE, NULL), EFAULT);
+}
+
+GUEST64(set_power_ctl, mov $0x1fc, %ecx; rdmsr; or $2, %eax; wrmsr; hlt);
+
+/* Has no effect, and is kept: drivers set bits in it. */
+KTAP_TEST(power_ctl)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, set_power_ctl);
+
+	CHECK(listed(msr_list(VMM_GET_MSR_INDEX_LIST), MSR_POWER_CTL));
+	CHECK_EQ(vcpu_set_msr(vcpu, MSR_POWER_CTL, 0x4005d), 1);
+	expect_hlt(vcpu);
+	CHECK_EQ(vcpu_msr(vcpu, MSR_POWER_CTL), 0x4005f);
 }
