@@ -105,6 +105,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_X86_MSR_FILTER:
 	case VMM_CAP_VCPU_ATTRIBUTES:
 	case VMM_CAP_ENFORCE_PV_FEATURE_CPUID:
+	case VMM_CAP_MSR_PLATFORM_INFO:
 	case VMM_CAP_MMU_SHADOW_CACHE_CONTROL:
 		return 1;
 	case VMM_CAP_SYNC_REGS:
@@ -227,6 +228,9 @@ static long vm_enable_cap(struct vmm_vm *vm, void __user *arg)
 		break;
 	case VMM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->arch.triple_fault_event = cap.args[0];
+		break;
+	case VMM_CAP_MSR_PLATFORM_INFO:
+		WRITE_ONCE(vm->arch.no_platform_info, !cap.args[0]);
 		break;
 	case VMM_CAP_MAX_VCPU_ID:
 		r = set_max_vcpu_id(vm, cap.args[0]);

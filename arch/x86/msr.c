@@ -188,8 +188,8 @@ static int set_misc_features(struct vmm_vcpu *vcpu, u64 value)
 
 static int set_platform_info(struct vmm_vcpu *vcpu, u64 value, bool host)
 {
-	if (!host || (value & ~(u64)MSR_PLATFORM_INFO_CPUID_FAULT) ||
-	    (!value && vcpu->arch.msr_misc_features))
+	if (!host ||
+	    (!(value & MSR_PLATFORM_INFO_CPUID_FAULT) && vcpu->arch.msr_misc_features))
 		return 1;
 	vcpu->arch.platform_info = value;
 	return 0;
@@ -313,7 +313,7 @@ static int get_own_msr(struct vmm_vcpu *vcpu, u32 msr, u64 *value, bool host)
 		return !host && !vmm_guest_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES);
 	case MSR_PLATFORM_INFO:
 		*value = a->platform_info;
-		return 0;
+		return !host && READ_ONCE(vcpu->vm->arch.no_platform_info);
 	case MSR_IA32_POWER_CTL:
 		*value = a->power_ctl;
 		return 0;

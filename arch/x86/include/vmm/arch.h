@@ -259,6 +259,7 @@ struct vmm_vm_arch {
 	u32 exit_disable;		/* V: VMM_X86_DISABLE_EXITS_*; I once there is a vCPU */
 	bool exception_payload;		/* V */
 	bool triple_fault_event;	/* V */
+	bool no_platform_info;		/* V, read without: the guest's RDMSR is #GP */
 	unsigned int max_vcpu_id;	/* V: vCPU ids are below it; 0: user space sets no limit */
 	u32 user_msr_mask;		/* V: VMM_MSR_EXIT_REASON_*; read locklessly */
 	struct vmm_msr_filter_set __rcu *msr_filter;	/* V, srcu */

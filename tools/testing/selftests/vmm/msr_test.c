@@ -15,6 +15,7 @@
 #define MSR_MTRR_PHYSBASE(n)	(0x200 + 2 * (n))
 #define MSR_MTRR_PHYSMASK(n)	(0x201 + 2 * (n))
 #define MSR_MTRR_DEF_TYPE	0x2ff
+#define MSR_PLATFORM_INFO	0xce
 #define MSR_POWER_CTL		0x1fc
 #define MSR_MC_CTL(n)		(0x400 + 4 * (n))
 #define MSR_MC_STATUS(n)	(0x401 + 4 * (n))
@@ -452,6 +453,27 @@ KTAP_TEST(mce_set_up)
 	cap = 1ULL << 60 | 10;
 	CHECK_ERR(ioctl(vcpu->fd, VMM_X86_SETUP_MCE, &cap), EINVAL);
 	CHECK_ERR(ioctl(vcpu->fd, VMM_X86_SETUP_MCE, NULL), EFAULT);
+}
+
+GUEST64(read_platform_info, mov $0xce, %ecx; rdmsr; hlt);
+
+/* What user space says of the platform, the guest reads; or not, if user space wants that. */
+KTAP_TEST(platform_info)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_LONG, read_platform_info);
+	struct vmm_enable_cap cap = { .cap = VMM_CAP_MSR_PLATFORM_INFO };
+	uint64_t value = vcpu_msr(vcpu, MSR_PLATFORM_INFO) | 0xff00;
+	struct vmm_regs regs;
+
+	vmm_need_cap(VMM_CAP_MSR_PLATFORM_INFO, "MSR_PLATFORM_INFO");
+	CHECK_EQ(vcpu_set_msr(vcpu, MSR_PLATFORM_INFO, value), 1);
+	expect_hlt(vcpu);
+	vcpu_get_regs(vcpu, &regs);
+	CHECK_EQ(regs.rax, (uint32_t)value);
+	CHECK_OK(ioctl(vcpu->vm->fd, VMM_ENABLE_CAP, &cap));
+	vcpu_set_rip(vcpu, GUEST_CODE);
+	expect_fault(vcpu, VMM_GP_VECTOR);
+	CHECK_EQ(vcpu_msr(vcpu, MSR_PLATFORM_INFO), value);
 }
 
 GUEST64(set_power_ctl, mov $0x1fc, %ecx; rdmsr; or $2, %eax; wrmsr; hlt);
