@@ -53,7 +53,7 @@ package: python ## the Debian packages vmm-dkms and vmm-tools, in build/
 	tools/testing/lab/test-package build build
 
 ## Run and test, on an emulated host (no virtualization hardware is needed)
-.PHONY: run test test-long test-debug test-package check fuzz coverage lab
+.PHONY: run test test-long test-debug test-package test-kvm-selftests check fuzz coverage lab
 run: $(if $(HOST),modules) python ## boot Linux in QEMU on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
 ifdef HOST
 	$(LAB) guest build/guest
@@ -69,6 +69,9 @@ test: python ## the tests, on both vendors and kernels (SUITES='words of names':
 test-long: python ## what make test leaves out: the emulator's comparisons in full, more kernels (an hour)
 	$(MAKE) -C $(EMULATOR_TESTS) check-long
 	tools/testing/lab/run-tests long
+
+test-kvm-selftests: python ## KVM's own selftests, on Debian's KVM and on vmm (CPU_VENDOR=intel; TESTS='some')
+	tools/testing/lab/run-kvm-selftests --cpu-vendor $(CPU_VENDOR) $(TESTS)
 
 fuzz: ## fuzz the emulator for FUZZ_SECONDS= (60)
 	$(MAKE) -C $(EMULATOR_TESTS) fuzz
