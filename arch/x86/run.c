@@ -32,6 +32,19 @@
 /* And what makes it yield. */
 #define LOOP_WORK	(_TIF_NEED_RESCHED | LEAVE_WORK)
 
+/*
+ * An EOI that user space's I/O APIC waits for is told before RUN ends for another
+ * reason: user space may stop the VM there, and what it saves knows no such EOI.
+ */
+static bool report_eoi(struct vmm_vcpu *vcpu)
+{
+	if (likely(!vmm_check_request(vcpu, VMM_REQ_IOAPIC_EOI_EXIT)))
+		return false;
+	vcpu->run->exit_reason = VMM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vcpu->arch.apic->ioapic_eoi;
+	return true;
+}
+
 /* The local APIC's; none of them is ever set in a VM without. */
 static noinline int handle_apic_requests(struct vmm_vcpu *vcpu)
 {
@@ -45,11 +58,8 @@ static noinline int handle_apic_requests(struct vmm_vcpu *vcpu)
 		vmm_pv_eoi_sync(vcpu);
 		vmm_ioapic_scan_vcpu(vcpu, apic->eoi_exit);
 	}
-	if (vmm_check_request(vcpu, VMM_REQ_IOAPIC_EOI_EXIT)) {
-		vcpu->run->exit_reason = VMM_EXIT_IOAPIC_EOI;
-		vcpu->run->eoi.vector = apic->ioapic_eoi;
+	if (report_eoi(vcpu))
 		return VMM_TO_USER;
-	}
 	if (vmm_check_request(vcpu, VMM_REQ_WAIT))
 		return vmm_wait(vcpu);
 	return VMM_RESUME;
@@ -67,7 +77,8 @@ static int handle_requests(struct vmm_vcpu *vcpu)
 	if (vmm_check_request(vcpu, VMM_REQ_VM_DEAD))
 		return -EIO;
 	if (vmm_check_request(vcpu, VMM_REQ_DIRTY_RING) && vmm_dirty_ring_full(vcpu)) {
-		vcpu->run->exit_reason = VMM_EXIT_DIRTY_RING_FULL;
+		if (!report_eoi(vcpu))
+			vcpu->run->exit_reason = VMM_EXIT_DIRTY_RING_FULL;
 		return VMM_TO_USER;
 	}
 	if (vmm_check_request(vcpu, VMM_REQ_MSR_FILTER))
@@ -217,6 +228,8 @@ static int run_loop(struct vmm_vcpu *vcpu)
 				return r;
 		}
 		if (unlikely(vcpu->arch.user_wants_window) && vmm_ready_for_interrupt(vcpu)) {
+			if (report_eoi(vcpu))
+				return VMM_TO_USER;
 			vcpu->run->exit_reason = VMM_EXIT_IRQ_WINDOW_OPEN;
 			vcpu->arch.stat.request_irq_exits++;
 			return VMM_TO_USER;
@@ -224,7 +237,7 @@ static int run_loop(struct vmm_vcpu *vcpu)
 		flags = read_thread_flags();
 		if (unlikely(flags & LOOP_WORK)) {
 			if (flags & LEAVE_WORK)
-				return -EINTR;
+				return report_eoi(vcpu) ? VMM_TO_USER : -EINTR;
 			yield_cpu(vcpu);
 		}
 	}

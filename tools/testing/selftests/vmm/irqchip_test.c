@@ -4,6 +4,9 @@
  * routing table, messages, and the split irqchip: delivery, state, and every error.
  * The PICs and the PIT have programs of their own.
  */
+#include <signal.h>
+#include <sys/time.h>
+
 #include "irq_agent.h"
 
 /* Bits of an I/O APIC entry. */
@@ -547,4 +550,40 @@ KTAP_TEST(split_eoi)
 	CHECK_EQ(irq_status(vm, 24, 1), 1);
 	agent_expect_irq(vcpu, 0x83);
 	agent_expect_none(vcpu);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * An EOI is told before RUN ends with a signal: who saves the VM then would save an
+ * I/O APIC that waits for it for ever.
+ */
+KTAP_TEST(split_eoi_comes_before_a_signal)
+{
+	struct sigaction action = { .sa_handler = nothing };
+	struct itimerval every = { .it_interval.tv_usec = 700, .it_value.tv_usec = 700 };
+	struct vm *vm = vm_create_split(24);
+	struct vcpu *vcpu = agent_create(vm, 0);
+	unsigned int signals = 0, round;
+	struct vmm_lapic_state s;
+
+	CHECK_OK(SET_ROUTES(vm, msi_route(5, 0, LEVEL | VECTOR)));
+	CHECK_OK(sigaction(SIGALRM, &action, NULL));
+	CHECK_OK(setitimer(ITIMER_REAL, &every, NULL));
+	for (round = 0; signals < 1000; round++) {
+		CHECK_EQ(irq_status(vm, 5, 1), 1);
+		do {
+			if (!ioctl(vcpu->fd, VMM_RUN, 0))
+				continue;
+			CHECK_EQ(errno, EINTR);
+			signals++;
+			CHECK_OK(ioctl(vcpu->fd, VMM_GET_LAPIC, &s));
+			if (!((s.regs[0x100 + VECTOR / 32 * 16] | s.regs[0x200 + VECTOR / 32 * 16]) >>
+			      VECTOR % 32 & 1))
+				FAIL("round %u: the EOI was not told", round);
+		} while (vcpu->run->exit_reason != VMM_EXIT_IOAPIC_EOI);
+	}
 }
