@@ -622,12 +622,14 @@ static long get_lapic(struct vmm_vcpu *vcpu, void __user *arg)
 	struct vmm_lapic *apic = vcpu->arch.apic;
 	struct vmm_lapic_state *s;
 	unsigned int i;
+	bool running;
 	long r;
 
 	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return -ENOMEM;
 	vmm_pv_eoi_sync(vcpu);
+	running = vmm_apic_timer_pause(apic);
 	for (i = 0; i < ARRAY_SIZE(apic->reg); i++)
 		*page_reg(s, i * 16) = apic->reg[i];
 	get_bitmap(s, APIC_ISR, apic->isr);
@@ -635,6 +637,12 @@ static long get_lapic(struct vmm_vcpu *vcpu, void __user *arg)
 	get_bitmap(s, APIC_IRR, apic->irr);
 	*page_reg(s, APIC_PROCPRI) = processor_priority(apic);
 	*page_reg(s, APIC_TMCCT) = vmm_apic_timer_count(apic);
+	if (running) {
+		/* 0 would say that its interrupt is in IRR, or was. */
+		if (!*page_reg(s, APIC_TMCCT) && !vmm_apic_get_deadline(vcpu))
+			*page_reg(s, APIC_TMCCT) = 1;
+		vmm_apic_timer_go_on(apic);
+	}
 	/* User space that did not ask for 32-bit IDs finds the ID where xAPIC has it. */
 	if (apic->x2apic && !vcpu->vm->arch.x2apic_32bit_ids)
 		*page_reg(s, APIC_ID) = vcpu->id << 24;

@@ -166,6 +166,18 @@ void vmm_apic_timer_restore(struct vmm_lapic *apic, u32 count)
 				    (u64)count * count_ns(apic_get(apic, APIC_TDCR))));
 }
 
+/* --- snapshots --- */
+
+/* Stopped: goes on as it was, @left before it fires. */
+void vmm_apic_timer_resume(struct vmm_lapic *apic, const struct vmm_apic_timer *was, ktime_t left)
+{
+	apic->timer.period_ns = was->period_ns;
+	if (was->tsc_deadline)
+		vmm_apic_set_deadline(apic->vcpu, was->tsc_deadline);
+	else if (was->running)
+		start_at(apic, ktime_add(ktime_get(), left));
+}
+
 /* --- TSC deadline --- */
 
 u64 vmm_apic_get_deadline(struct vmm_vcpu *vcpu)
@@ -208,10 +220,22 @@ void vmm_apic_timer_tsc_changed(struct vmm_vcpu *vcpu)
 		vmm_apic_set_deadline(vcpu, deadline);
 }
 
+/*
+ * Until vmm_apic_timer_go_on() the callback does not run, so that count and IRR say
+ * the same. False: the timer is not running.
+ */
+bool vmm_apic_timer_pause(struct vmm_lapic *apic)
+{
+	return READ_ONCE(apic->timer.running) && hrtimer_cancel(&apic->timer.timer);
+}
+
+void vmm_apic_timer_go_on(struct vmm_lapic *apic)
+{
+	hrtimer_start_expires(&apic->timer.timer, HRTIMER_MODE_ABS_PINNED_HARD);
+}
+
 void vmm_apic_timer_migrate(struct vmm_lapic *apic)
 {
-	struct hrtimer *timer = &apic->timer.timer;
-
-	if (READ_ONCE(apic->timer.running) && hrtimer_cancel(timer))
-		hrtimer_start_expires(timer, HRTIMER_MODE_ABS_PINNED_HARD);
+	if (vmm_apic_timer_pause(apic))
+		vmm_apic_timer_go_on(apic);
 }

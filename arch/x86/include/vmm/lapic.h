@@ -92,6 +92,7 @@ struct vmm_lapic {
 	int ext_vector;				/* R: split: from user space's PIC; -1 none */
 	int ioapic_eoi;				/* R: split: vector to report, -1 none */
 	struct vmm_apic_timer timer;
+	struct vmm_apic_snapshot *snapshot;	/* R: see snapshot_apic.c */
 };
 
 /* --- lapic.c --- */
@@ -161,8 +162,17 @@ void vmm_apic_timer_restore(struct vmm_lapic *apic, u32 count);
 u64 vmm_apic_get_deadline(struct vmm_vcpu *vcpu);
 void vmm_apic_set_deadline(struct vmm_vcpu *vcpu, u64 tsc);
 void vmm_apic_timer_tsc_changed(struct vmm_vcpu *vcpu);
+/* In between the callback does not run. False: there is nothing to go on with. */
+bool vmm_apic_timer_pause(struct vmm_lapic *apic);
+void vmm_apic_timer_go_on(struct vmm_lapic *apic);
+void vmm_apic_timer_resume(struct vmm_lapic *apic, const struct vmm_apic_timer *was, ktime_t left);
 /* The vCPU is loaded on another CPU: its timer follows. Preemption off. */
 void vmm_apic_timer_migrate(struct vmm_lapic *apic);
+
+/* --- snapshot_apic.c --- */
+int vmm_apic_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM */
+void vmm_apic_snapshot_restore(struct vmm_vcpu *vcpu, u64 old_base);
+void vmm_apic_snapshot_free(struct vmm_vcpu *vcpu);
 
 /* --- halt.c --- */
 /* HLT: VMM_RESUME; the vCPU waits before its next entry. */
