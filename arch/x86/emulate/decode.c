@@ -8,48 +8,61 @@
  * mode, and an unused combination of vector encodings has a length but no name. The executor
  * refuses the latter.
  */
-#include "emulate.h"
+#include "execute.h"
 #include "table.h"
 
-/* Where the decoder stands; end is at most 15 bytes after the first byte. */
+/*
+ * Where the decoder stands. It can read beyond the last byte, so it looks only once whether it has:
+ * when it is done.
+ */
 struct cursor {
 	const u8 *p;
-	const u8 *end;
+	u32 prefixes;	/* P_*; the low half becomes insn->flags */
+	unsigned int modrm;	/* as insn->modrm: a local copy stays in a register */
 };
 
-/* Internal: out of bytes. Becomes EMU_TRUNCATED or EMU_TOO_LONG in the end. */
-#define SHORT_OF_BYTES 1
-
-#define REX_B 0x1
-#define REX_X 0x2
-#define REX_R 0x4
-#define REX_W 0x8
-
-static inline bool have(const struct cursor *cur, unsigned int n)
-{
-	return cur->end - cur->p >= (long)n;
-}
+/* What the width of the code segment decides. */
+struct mode_rules {
+	const struct insn_prefix *prefixes;
+	u32 refused;		/* row flags that mean no instruction; F_VALID: if missing */
+	u32 rip_rel;		/* disp32 alone is relative to RIP */
+	u8 group;		/* index into a group by mode */
+	u8 ad_bytes[2];		/* by 67 */
+	u8 op_bytes[4];		/* by REX.W (1) and 66 (2) */
+};
+static const struct mode_rules rules_16 = {
+	.prefixes = insn_prefixes[LEGACY], .refused = F_VALID | F_O64, .group = LEGACY,
+	.ad_bytes = { 2, 4 }, .op_bytes = { 2, 2, 4, 4 },
+};
+static const struct mode_rules rules_32 = {
+	.prefixes = insn_prefixes[LEGACY], .refused = F_VALID | F_O64, .group = LEGACY,
+	.ad_bytes = { 4, 2 }, .op_bytes = { 4, 4, 2, 2 },
+};
+static const struct mode_rules rules_64 = {
+	.prefixes = insn_prefixes[LONG], .refused = F_VALID | F_I64, .group = LONG,
+	.rip_rel = INSN_RIP_REL, .ad_bytes = { 8, 4 }, .op_bytes = { 4, 8, 2, 8 },
+};
+static const struct mode_rules *const mode_rules[3] = {
+	[EMU_MODE_16] = &rules_16, [EMU_MODE_32] = &rules_32, [EMU_MODE_64] = &rules_64,
+};
 
 /* REX.R, X and B are the fourth bit of a register's number. */
-static inline u8 rex_r(u8 rex)
+static inline u8 rex_r(const struct cursor *cur)
 {
-	return (rex & REX_R) << 1;
+	return cur->prefixes >> (P_REX_R_SHIFT - 3) & 8;
 }
 
-static inline u8 rex_x(u8 rex)
+static inline u8 rex_x(const struct cursor *cur)
 {
-	return (rex & REX_X) << 2;
+	return cur->prefixes >> (P_REX_X_SHIFT - 3) & 8;
 }
 
-static inline u8 rex_b(u8 rex)
+static inline u8 rex_b(const struct cursor *cur)
 {
-	return (rex & REX_B) << 3;
+	return cur->prefixes >> (P_REX_B_SHIFT - 3) & 8;
 }
 
-/*
- * Little-endian reads: the compiler makes one load of each. The caller has checked that the bytes
- * are there.
- */
+/* Little-endian, as is every machine that runs this: the compiler makes one load of each. */
 static inline u16 get16(const u8 *p)
 {
 	return p[0] | p[1] << 8;
@@ -60,29 +73,15 @@ static inline u32 get32(const u8 *p)
 	return (u32)p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24;
 }
 
-/* Sign-extended little-endian value of 1, 2, 4 or 8 bytes. */
-static inline bool take_signed(struct cursor *cur, unsigned int size, u64 *v)
+/* Take a sign-extended little-endian value of 1 to 8 bytes: one load, whatever the size. */
+static inline s64 take_signed(struct cursor *cur, unsigned int size)
 {
-	const u8 *p = cur->p;
+	unsigned int shift = 64 - size * 8;
+	u64 v;
 
-	if (!have(cur, size))
-		return false;
+	__builtin_memcpy(&v, cur->p, sizeof(v));
 	cur->p += size;
-	switch (size) {
-	case 1:
-		*v = (s64)(s8)p[0];
-		break;
-	case 2:
-		*v = (s64)(s16)get16(p);
-		break;
-	case 4:
-		*v = (s64)(s32)get32(p);
-		break;
-	default:
-		*v = get32(p) | (u64)get32(p + 4) << 32;
-		break;
-	}
-	return true;
+	return (s64)(v << shift) >> shift;
 }
 
 /* 16-bit addressing: base and index for each ModRM.rm. */
@@ -93,214 +92,171 @@ static const u8 index16[8] = {
 	INSN_RSI, INSN_RDI, INSN_RSI, INSN_RDI, INSN_NO_REG, INSN_NO_REG, INSN_NO_REG, INSN_NO_REG,
 };
 
-/*
- * Take the displacement, and let BP and SP as base choose the stack segment where no prefix chooses
- * another.
- */
-static inline int finish_mem(struct emu_insn *insn, struct cursor *cur, unsigned int disp)
+/* Take what follows a ModRM byte that names memory: SIB and displacement. */
+static inline void take_mem(struct emu_insn *insn, struct cursor *cur,
+			    const struct mode_rules *rules)
 {
-	const u8 *p = cur->p;
+	unsigned int rm = cur->modrm & 7, disp = cur->modrm >> 6;
+	u8 base = INSN_NO_REG;
 
-	if ((insn->base & ~1) == INSN_RSP && !(insn->flags & INSN_SEG_PREFIX))
+	if (insn->ad_bytes == 2) {
+		if (rm == 6 && !disp) {
+			disp = 2;
+		} else {
+			base = base16[rm];
+			insn->index = index16[rm];
+		}
+	} else {
+		u32 rip_rel = rules->rip_rel;
+
+		if (rm == 4) {
+			u8 sib = *cur->p++;
+			u8 index = (sib >> 3 & 7) | rex_x(cur);
+
+			cur->prefixes |= INSN_SIB;
+			insn->scale = sib >> 6;
+			insn->index = index == INSN_RSP ? INSN_NO_REG : index;
+			rm = sib & 7;
+			rip_rel = 0;
+		}
+		if (rm == 5 && !disp) {
+			disp = 4;
+			cur->prefixes |= rip_rel;
+		} else {
+			disp += disp & 2;	/* 2 stands for four bytes */
+			base = rm | rex_b(cur);
+		}
+	}
+	insn->base = base;
+	/* BP and SP as base choose the stack segment where no prefix chooses another. */
+	if ((base & ~1) == INSN_RSP && !(cur->prefixes & INSN_SEG_PREFIX))
 		insn->seg = INSN_SEG_SS;
 	if (!disp)
-		return 0;
-	if (!have(cur, disp))
-		return SHORT_OF_BYTES;
-	cur->p += disp;
+		return;
 	if (disp == 1)
-		insn->disp = (s8)p[0];
+		insn->disp = (s8)*cur->p;
 	else
-		insn->disp = disp == 2 ? (s16)get16(p) : (s32)get32(p);
-	return 0;
+		insn->disp = disp == 4 ? (s32)get32(cur->p) : (s16)get16(cur->p);
+	cur->p += disp;
 }
 
-static int decode_mem16(struct emu_insn *insn, struct cursor *cur)
+/* Take the ModRM byte: mod and reg. What rm means comes later, when the row is known. */
+static inline void take_modrm(struct emu_insn *insn, struct cursor *cur)
 {
-	unsigned int rm = insn->modrm & 7;
+	unsigned int modrm = *cur->p++;
 
-	if (insn->mod == 0 && rm == 6)
-		return finish_mem(insn, cur, 2);
-	insn->base = base16[rm];
-	insn->index = index16[rm];
-	return finish_mem(insn, cur, insn->mod);
-}
-
-static int decode_mem(struct emu_insn *insn, struct cursor *cur, u8 rex, enum emu_mode mode)
-{
-	unsigned int rm = insn->modrm & 7;
-	unsigned int disp = insn->mod == 2 ? 4 : insn->mod;
-
-	if (rm == 4) {
-		u8 sib;
-
-		if (!have(cur, 1))
-			return SHORT_OF_BYTES;
-		sib = *cur->p++;
-		insn->flags |= INSN_SIB;
-		insn->scale = sib >> 6;
-		insn->index = (sib >> 3 & 7) | rex_x(rex);
-		if (insn->index == INSN_RSP)
-			insn->index = INSN_NO_REG;
-		rm = sib & 7;
-		if (insn->mod == 0 && rm == 5)
-			disp = 4;
-		else
-			insn->base = rm | rex_b(rex);
-	} else if (insn->mod == 0 && rm == 5) {
-		disp = 4;
-		if (mode == EMU_MODE_64)
-			insn->flags |= INSN_RIP_REL;
-	} else {
-		insn->base = rm | rex_b(rex);
-	}
-	return finish_mem(insn, cur, disp);
-}
-
-/* Read the ModRM byte: mod, reg and rm. What follows it comes later, when the row is known. */
-static inline bool take_modrm(struct emu_insn *insn, struct cursor *cur, u8 rex)
-{
-	u8 modrm;
-
-	if (!have(cur, 1))
-		return false;
-	modrm = *cur->p++;
-	insn->flags |= INSN_MODRM;
+	cur->modrm = modrm;
+	cur->prefixes |= INSN_MODRM;
 	insn->modrm = modrm;
 	insn->mod = modrm >> 6;
-	insn->reg = (modrm >> 3 & 7) | rex_r(rex);
-	insn->rm = (modrm & 7) | rex_b(rex);
-	return true;
+	insn->reg = (modrm >> 3 & 7) | rex_r(cur);
 }
 
-static inline unsigned int mandatory_prefix(const struct emu_insn *insn)
+/* The index into a group by mandatory prefix: F2 and F3 go before 66. */
+static inline unsigned int mandatory_prefix(u32 prefixes)
 {
-	if (insn->rep)
-		return insn->rep == 0xf3 ? PF3 : PF2;
-	return insn->flags & INSN_OPSIZE ? P66 : NP;
+	static const u8 by_prefix[8] = { NP, P66, PF3, PF3, PF2, PF2, PF2, PF2 };
+
+	return by_prefix[prefixes / INSN_OPSIZE & 7];
 }
 
-/* Go from a row that stands for a group to the row in it. */
-static const struct insn_row *resolve_group(const struct emu_insn *insn, const struct insn_row *row,
-					    enum emu_mode mode)
+static inline const struct insn_row *in_group(const struct insn_row *row, u32 by,
+					      unsigned int modrm, u32 prefixes,
+					      const struct mode_rules *rules)
 {
-	while (row->flags & F_BY_MASK) {
-		unsigned int i;
+	if (by == F_BY_REG)
+		return &row->sub[modrm >> 3 & 7];
+	if (by == F_BY_PFX)
+		return &row->sub[mandatory_prefix(prefixes)];
+	if (by == F_BY_MODE)
+		return &row->sub[rules->group];
+	if (by == F_BY_MOD)
+		return &row->sub[modrm >= 0xc0 ? REG : MEM];
+	return &row->sub[modrm & 7];	/* F_BY_RM */
+}
 
-		switch (row->flags & F_BY_MASK) {
-		case F_BY_REG:
-			i = insn->modrm >> 3 & 7;
-			break;
-		case F_BY_MOD:
-			i = insn->mod == 3 ? REG : MEM;
-			break;
-		case F_BY_RM:
-			i = insn->modrm & 7;
-			break;
-		case F_BY_PFX:
-			i = mandatory_prefix(insn);
-			break;
-		default:
-			i = mode == EMU_MODE_64 ? LONG : LEGACY;
-			break;
-		}
-		row = &row->sub[i];
-	}
+/* A group in a group: rare, and so out of the way. */
+static noinline const struct insn_row *in_groups(const struct insn_row *row, unsigned int modrm,
+						 u32 prefixes, const struct mode_rules *rules)
+{
+	while (row->flags & F_BY_MASK)
+		row = in_group(row, row->flags & F_BY_MASK, modrm, prefixes, rules);
 	return row;
 }
 
-/* Operand sizes by mode, and REX.W (1) and 66 (2); address sizes by mode and 67. */
-static const u8 operand_sizes[3][4] = {
-	[EMU_MODE_16] = { 2, 2, 4, 4 },
-	[EMU_MODE_32] = { 4, 4, 2, 2 },
-	[EMU_MODE_64] = { 4, 8, 2, 8 },
-};
-static const u8 address_sizes[3][2] = {
-	[EMU_MODE_16] = { 2, 4 }, [EMU_MODE_32] = { 4, 2 }, [EMU_MODE_64] = { 8, 4 },
-};
+/* Go from a row that stands for a group to the row in it. */
+static inline const struct insn_row *resolve_group(const struct cursor *cur,
+						   const struct insn_row *row, u32 flags,
+						   const struct mode_rules *rules)
+{
+	row = in_group(row, flags & F_BY_MASK, cur->modrm, cur->prefixes, rules);
+	if (row->flags & F_BY_MASK)
+		row = in_groups(row, cur->modrm, cur->prefixes, rules);
+	return row;
+}
 
-static inline u8 operand_size(u32 row_flags, u16 flags, enum emu_mode mode)
+static inline u8 operand_size(u32 row_flags, u32 prefixes, const struct mode_rules *rules)
 {
 	if (row_flags & (F_BYTE | F_Y | F_F64 | F_D64)) {
 		if (row_flags & F_BYTE)
 			return 1;
 		if (row_flags & F_Y)
-			return flags & INSN_REX_W ? 8 : 4;
-		if (mode == EMU_MODE_64 && (row_flags & F_F64 || !(flags & INSN_OPSIZE)))
+			return prefixes & INSN_REX_W ? 8 : 4;
+		if (rules->group == LONG && (row_flags & F_F64 || !(prefixes & INSN_OPSIZE)))
 			return 8;
 	}
-	return operand_sizes[mode][flags / INSN_REX_W & 3];
+	return rules->op_bytes[prefixes / INSN_REX_W & 3];
 }
 
-static inline u8 address_size(u16 flags, enum emu_mode mode)
-{
-	return address_sizes[mode][flags / INSN_ADSIZE & 1];
-}
+/* Bytes of an immediate by its kind and the operand size; 0 is for take_odd_imm(). */
+#define IMM_SIZES(kind, n1, n2, n4, n8)						\
+	[(kind) >> IMM_INDEX | 1] = n1, [(kind) >> IMM_INDEX | 2] = n2,		\
+	[(kind) >> IMM_INDEX | 4] = n4, [(kind) >> IMM_INDEX | 8] = n8
+#define IMM_INDEX (F_IMM_SHIFT - 4)
+static const u8 imm_sizes[256] = {
+	IMM_SIZES(F_IMM_B, 1, 1, 1, 1),
+	IMM_SIZES(F_IMM_W, 2, 2, 2, 2),
+	IMM_SIZES(F_IMM_Z, 1, 2, 4, 4),
+	IMM_SIZES(F_IMM_V, 1, 2, 4, 8),
+	IMM_SIZES(F_IMM_D, 4, 4, 4, 4),
+};
 
-/* The immediates that are more than one sign-extended number. */
-static int decode_odd_imm(struct emu_insn *insn, struct cursor *cur, u32 kind)
+/*
+ * The immediates that are more than one sign-extended number of the operand's size. The cursor
+ * comes and goes by value, so that the caller can keep its own in registers.
+ */
+static noinline const u8 *take_odd_imm(struct emu_insn *insn, const u8 *p, u32 kind)
 {
-	unsigned int first, second;
-	u64 v;
+	struct cursor cur = { .p = p };
 
 	switch (kind) {
+	case F_IMM_O:
+		insn->imm = take_signed(&cur, insn->ad_bytes) & size_mask(insn->ad_bytes);
+		break;
 	case F_IMM_FAR:
-		first = insn->op_bytes;
-		second = 2;
+		insn->imm = take_signed(&cur, insn->op_bytes) & size_mask(insn->op_bytes);
+		insn->imm2 = take_signed(&cur, 2);
 		break;
 	case F_IMM_WB:
-		first = 2;
-		second = 1;
+		insn->imm = (u16)take_signed(&cur, 2);
+		insn->imm2 = (u8)take_signed(&cur, 1);
 		break;
 	default:	/* F_IMM_BB */
-		first = 1;
-		second = 1;
+		insn->imm = (u8)take_signed(&cur, 1);
+		insn->imm2 = (u8)take_signed(&cur, 1);
 		break;
 	}
-	if (!take_signed(cur, first, &insn->imm) || !take_signed(cur, second, &v))
-		return SHORT_OF_BYTES;
-	if (kind == F_IMM_FAR && first == 4)
-		insn->imm = (u32)insn->imm;
-	else
-		insn->imm = (u16)insn->imm;
-	insn->imm2 = second == 2 ? (u16)v : (u8)v;
-	return 0;
+	return cur.p;
 }
 
-static int decode_imm(struct emu_insn *insn, struct cursor *cur, u32 kind, enum emu_mode mode)
+static inline void take_imm(struct emu_insn *insn, struct cursor *cur, u32 kind)
 {
-	unsigned int size;
+	unsigned int size = imm_sizes[kind >> IMM_INDEX | insn->op_bytes];
 
-	switch (kind) {
-	case F_IMM_B:
-		size = 1;
-		break;
-	case F_IMM_W:
-		size = 2;
-		break;
-	case F_IMM_Z:
-		size = insn->op_bytes == 8 ? 4 : insn->op_bytes;
-		break;
-	case F_IMM_V:
-		size = insn->op_bytes;
-		break;
-	case F_IMM_J:
-		size = mode == EMU_MODE_64 ? 4 : insn->op_bytes;
-		break;
-	case F_IMM_D:
-		size = 4;
-		break;
-	case F_IMM_O:
-		size = insn->ad_bytes;
-		break;
-	default:
-		return decode_odd_imm(insn, cur, kind);
-	}
-	if (!take_signed(cur, size, &insn->imm))
-		return SHORT_OF_BYTES;
-	if (kind == F_IMM_O && size < 8)
-		insn->imm &= (1ull << size * 8) - 1;
-	return 0;
+	if (size)
+		insn->imm = take_signed(cur, size);
+	else
+		cur->p = take_odd_imm(insn, cur->p, kind);
 }
 
 #define F_RULES (F_PFX_MASK | F_I64 | F_O64 | F_MEM | F_REG)
@@ -308,136 +264,98 @@ static int decode_imm(struct emu_insn *insn, struct cursor *cur, u32 kind, enum 
 /*
  * The rules of the row: is this an instruction with these prefixes, in this mode, on this operand?
  */
-static bool rules_kept(const struct emu_insn *insn, u32 f, enum emu_mode mode)
+static inline bool row_allowed(const struct cursor *cur, u32 f, const struct mode_rules *rules)
 {
-	if (f & F_PFX_MASK && !(f & F_NP << mandatory_prefix(insn)))
-		return false;
-	if (f & (mode == EMU_MODE_64 ? F_I64 : F_O64))
-		return false;
-	if (!(f & F_NOMOD) && f & (insn->mod == 3 ? F_MEM : F_REG))
-		return false;
-	return !(insn->flags & INSN_LOCK) || (f & F_LOCK && (f & F_NOMOD || insn_has_mem(insn)));
-}
+	bool is_reg = cur->modrm >= 0xc0;
 
-static inline bool row_allowed(const struct emu_insn *insn, u32 f, enum emu_mode mode)
-{
-	if (!(f & F_VALID))
+	if ((f & (F_VALID | F_RULES)) == F_VALID && !(cur->prefixes & INSN_LOCK))
+		return true;
+	/* F_VALID is the one flag that must be there, so it is turned round. */
+	if ((f ^ F_VALID) & (rules->refused | (is_reg ? F_MEM : F_REG)))
 		return false;
-	return !(f & F_RULES || insn->flags & INSN_LOCK) || rules_kept(insn, f, mode);
+	if (f & F_PFX_MASK && !(f & F_NP << mandatory_prefix(cur->prefixes)))
+		return false;
+	return !(cur->prefixes & INSN_LOCK) || (f & F_LOCK && (f & F_NOMOD || !is_reg));
 }
 
 /* CR0, CR2 to CR4 and CR8 exist; DR0 to DR7 do. */
-static bool cr_dr_exists(struct emu_insn *insn)
+static bool cr_dr_exists(struct emu_insn *insn, u32 prefixes)
 {
 	if (insn->op == INSN_MOV_FROM_DR || insn->op == INSN_MOV_TO_DR)
 		return insn->reg < 8;
-	if (insn->flags & INSN_LOCK)
+	if (prefixes & INSN_LOCK)
 		insn->reg |= 8;
 	return 0x11d >> insn->reg & 1;
 }
 
-/*
- * Take the prefixes that begin with the byte before the cursor. What they say goes into @insn, the
- * payload of REX into @rex, and the byte that ends them into @b.
- */
-static int decode_prefixes(struct emu_insn *insn, struct cursor *cur, u8 *b, u8 *rex,
-			   enum emu_mode mode)
+/* Take the prefixes and the byte that ends them, which is returned. */
+static inline unsigned long take_prefixes(struct emu_insn *insn, struct cursor *cur,
+					  const struct mode_rules *rules)
 {
-	do {
-		/* Only the last prefix can be REX: another one after it cancels it. */
-		*rex = 0;
-		switch (*b) {
-		case 0x40 ... 0x4f:
-			if (mode != EMU_MODE_64)
-				return 0;
-			*rex = *b;
-			break;
-		case 0x66:
-			insn->flags |= INSN_OPSIZE;
-			break;
-		case 0x67:
-			insn->flags |= INSN_ADSIZE;
-			break;
-		case 0xf0:
-			insn->flags |= INSN_LOCK;
-			break;
-		case 0xf2:
-		case 0xf3:
-			insn->rep = *b;
-			break;
-		case 0x64:
-		case 0x65:
-			insn->seg = *b & 7;
-			insn->flags |= INSN_SEG_PREFIX;
-			break;
-		default:	/* 26, 2e, 36, 3e */
-			if (mode == EMU_MODE_64)
-				break;
-			insn->seg = *b >> 3 & 3;
-			insn->flags |= INSN_SEG_PREFIX;
-			break;
-		}
-		if (!have(cur, 1))
-			return SHORT_OF_BYTES;
-		*b = *cur->p++;
-	} while (insn_table_1byte[*b].flags & F_PREFIX);
-	if (*rex)
-		insn->flags |= INSN_REX | (*rex & REX_W ? INSN_REX_W : 0);
-	return 0;
+	const struct insn_prefix *const table = rules->prefixes;
+	u32 prefixes = P_NONE;
+	const u8 *p = cur->p;
+	u8 b;
+
+	while (table[*p].set) {
+		prefixes &= table[*p].keep;
+		prefixes |= table[*p].set;
+		p++;
+	}
+	b = *p;
+	cur->p = p + 1;
+	cur->prefixes = prefixes;
+	insn->opcode = b;
+	insn->seg = prefixes >> P_SEG_SHIFT;
+	insn->ad_bytes = rules->ad_bytes[prefixes / INSN_ADSIZE & 1];
+	return b;
 }
 
 /* VEX, EVEX and XOP put REX, the mandatory prefix and the map into their payload. */
-static void apply_vex(struct emu_insn *insn, u8 *rex, u8 inverted_rxb, u8 map, u8 w_vvvv_l_pp)
+static void apply_vex(struct emu_insn *insn, struct cursor *cur, u8 inverted_rxb, u8 map,
+		      u8 w_vvvv_l_pp)
 {
-	static const u16 pp_flags[4] = { 0, INSN_OPSIZE, 0, 0 };
-	static const u8 pp_rep[4] = { 0, 0, 0xf3, 0xf2 };
+	static const u32 pp_prefixes[4] = { 0, INSN_OPSIZE, INSN_REP, INSN_REPNE };
 
-	*rex = ~inverted_rxb >> 5 & (REX_R | REX_X | REX_B);
+	cur->prefixes |= (~inverted_rxb & 0x80 ? P_REX_R : 0) |
+			 (~inverted_rxb & 0x40 ? P_REX_X : 0) |
+			 (~inverted_rxb & 0x20 ? P_REX_B : 0) |
+			 (w_vvvv_l_pp & 0x80 ? INSN_REX_W : 0) | pp_prefixes[w_vvvv_l_pp & 3];
 	insn->map = map;
 	insn->vvvv = ~w_vvvv_l_pp >> 3 & 15;
-	insn->flags |= pp_flags[w_vvvv_l_pp & 3];
-	insn->rep = pp_rep[w_vvvv_l_pp & 3];
-	if (w_vvvv_l_pp & 0x80)
-		insn->flags |= INSN_REX_W;
 }
 
 /* Read the payload of the VEX, EVEX or XOP prefix that begins with @escape, up to the opcode. */
-static int decode_vex_prefix(struct emu_insn *insn, struct cursor *cur, u8 escape, u8 *rex)
+static bool take_vex_prefix(struct emu_insn *insn, struct cursor *cur, u8 escape)
 {
 	const u8 *p = cur->p;
 
 	switch (escape) {
 	case 0xc5:
-		if (!have(cur, 1))
-			return SHORT_OF_BYTES;
-		apply_vex(insn, rex, p[0] | 0x60, INSN_MAP_0F, p[0] & 0x7f);
+		apply_vex(insn, cur, p[0] | 0x60, INSN_MAP_0F, p[0] & 0x7f);
 		insn->vl = p[0] >> 2 & 1;
-		insn->flags |= INSN_VEX;
+		cur->prefixes |= INSN_VEX;
 		cur->p += 1;
-		return 0;
+		return true;
 	case 0x62:
-		if (!have(cur, 3))
-			return SHORT_OF_BYTES;
-		if (p[0] & 8 || !(p[1] & 4))
-			return -EMU_UD;
-		apply_vex(insn, rex, p[0], p[0] & 7, p[1]);
-		insn->vl = p[2] >> 5 & 3;
-		insn->flags |= INSN_EVEX;
 		cur->p += 3;
+		if (p[0] & 8 || !(p[1] & 4))
+			return false;
+		apply_vex(insn, cur, p[0], p[0] & 7, p[1]);
+		insn->vl = p[2] >> 5 & 3;
+		cur->prefixes |= INSN_EVEX;
 		/* Maps 5 and 6 are AVX512-FP16. */
-		return 0x6e >> insn->map & 1 ? 0 : -EMU_UD;
+		return 0x6e >> insn->map & 1;
 	default:
-		if (!have(cur, 2))
-			return SHORT_OF_BYTES;
-		apply_vex(insn, rex, p[0], p[0] & 0x1f, p[1]);
+		apply_vex(insn, cur, p[0], p[0] & 0x1f, p[1]);
 		insn->vl = p[1] >> 2 & 1;
 		cur->p += 2;
 		if (escape == 0x8f) {
-			insn->flags |= INSN_XOP;
-			return insn->map >= 8 && insn->map <= 10 ? 0 : -EMU_UD;
+			cur->prefixes |= INSN_XOP;
+			return insn->map >= 8 && insn->map <= 10;
 		}
-		insn->flags |= INSN_VEX;
-		return insn->map >= 1 && insn->map <= 3 ? 0 : -EMU_UD;
+		cur->prefixes |= INSN_VEX;
+		return insn->map >= 1 && insn->map <= 3;
 	}
 }
 
@@ -446,17 +364,18 @@ static int decode_vex_prefix(struct emu_insn *insn, struct cursor *cur, u8 escap
  * legacy tables. Everything else only has a length: which immediate there is follows from the map,
  * in map 1 from the opcode.
  */
-static const struct insn_row *vex_row(const struct emu_insn *insn, enum emu_mode mode)
+static const struct insn_row *vex_row(const struct emu_insn *insn, const struct cursor *cur,
+				      const struct mode_rules *rules)
 {
 	static const struct insn_row no_imm = X(E, _, 0), imm_b = X(E, Ib, 0);
 	static const struct insn_row imm_d = { .flags = F_VALID | F_MODRM | F_IMM_D };
 	const struct insn_row *row;
 
-	if (insn->flags & INSN_VEX && insn->map <= INSN_MAP_0F38 && !insn->vvvv) {
+	if (cur->prefixes & INSN_VEX && insn->map <= INSN_MAP_0F38 && !insn->vvvv) {
 		row = insn->map == INSN_MAP_0F ? &insn_table_0f[insn->opcode] :
 						 &insn_table_0f38[insn->opcode];
-		row = resolve_group(insn, row, mode);
-		if (row->flags & F_VEX && row_allowed(insn, row->flags, mode))
+		row = in_groups(row, cur->modrm, cur->prefixes, rules);
+		if (row->flags & F_VEX && row_allowed(cur, row->flags, rules))
 			return row;
 	}
 	switch (insn->map) {
@@ -476,157 +395,162 @@ static const struct insn_row *vex_row(const struct emu_insn *insn, enum emu_mode
 	}
 }
 
-/* From the prefix to the ModRM byte. */
-static int decode_vex(struct emu_insn *insn, struct cursor *cur, u8 *rex,
-		      const struct insn_row **row, enum emu_mode mode)
+/* As much of a cursor as fits into the registers of a function's result. */
+struct vex_result {
+	const u8 *p;
+	u32 prefixes;
+};
+
+/* From the prefix to the ModRM byte and the row, which is NULL if there is none. */
+static noinline struct vex_result decode_vex(struct emu_insn *insn, const u8 *p, u32 prefixes,
+					     const struct mode_rules *rules)
 {
 	static const struct insn_row vzeroupper = X(_, _, 0);
-	int ret;
+	struct cursor cur = { .p = p, .prefixes = prefixes };
 
+	insn->row = NULL;
 	/* None of the prefixes that VEX contains may stand before it. */
-	if (insn->flags & (INSN_LOCK | INSN_OPSIZE | INSN_REX) || insn->rep)
-		return -EMU_UD;
-	ret = decode_vex_prefix(insn, cur, insn->opcode, rex);
-	if (ret)
-		return ret;
-	if (mode != EMU_MODE_64) {
-		*rex = 0;
-		insn->flags &= ~INSN_REX_W;
+	if (!(prefixes & (INSN_LOCK | INSN_OPSIZE | INSN_REP | INSN_REPNE | P_REX)) &&
+	    take_vex_prefix(insn, &cur, insn->opcode)) {
+		if (rules->group == LEGACY)
+			cur.prefixes &= ~P_REX;
+		insn->opcode = *cur.p++;
+		/* VZEROUPPER and VZEROALL alone have no ModRM byte. */
+		if (insn->map == INSN_MAP_0F && insn->opcode == 0x77 && cur.prefixes & INSN_VEX) {
+			insn->row = &vzeroupper;
+		} else {
+			take_modrm(insn, &cur);
+			insn->row = vex_row(insn, &cur, rules);
+		}
 	}
-	if (!have(cur, 1))
-		return SHORT_OF_BYTES;
-	insn->opcode = *cur->p++;
-	/* VZEROUPPER and VZEROALL alone have no ModRM byte. */
-	if (insn->map == INSN_MAP_0F && insn->opcode == 0x77 && insn->flags & INSN_VEX) {
-		*row = &vzeroupper;
-		return 0;
-	}
-	if (!take_modrm(insn, cur, *rex))
-		return SHORT_OF_BYTES;
-	*row = vex_row(insn, mode);
-	return 0;
+	return (struct vex_result){ cur.p, cur.prefixes };
 }
 
 /* C4, C5, 62 and 8F are legacy instructions unless the next byte cannot be theirs. */
-static bool is_vex(const struct cursor *cur, u8 b, enum emu_mode mode)
+static inline bool is_vex(const struct cursor *cur, unsigned int b, const struct mode_rules *rules)
 {
 	if (b == 0x8f)
 		return (*cur->p & 0x1f) >= 8;
-	return mode == EMU_MODE_64 || *cur->p >= 0xc0;
+	return rules->group == LONG || *cur->p >= 0xc0;
 }
 
-/* Follow 0F, 0F 38 and 0F 3A to the opcode byte and its row. There is one byte more. */
-static const struct insn_row *take_0f_opcode(struct emu_insn *insn, struct cursor *cur)
+/* Follow 0F, 0F 38 and 0F 3A to the opcode byte and its row. */
+static inline const struct insn_row *take_0f_opcode(struct emu_insn *insn, struct cursor *cur)
 {
 	u8 b = *cur->p++;
 
-	if (b != 0x38 && b != 0x3a) {
+	if ((b & ~2) != 0x38) {
 		insn->map = INSN_MAP_0F;
 		insn->opcode = b;
 		return &insn_table_0f[b];
 	}
-	insn->map = b == 0x38 ? INSN_MAP_0F38 : INSN_MAP_0F3A;
-	if (!have(cur, 1))
-		return NULL;
 	insn->opcode = *cur->p++;
-	return b == 0x38 ? &insn_table_0f38[insn->opcode] : &insn_table_0f3a[insn->opcode];
+	if (b == 0x38) {
+		insn->map = INSN_MAP_0F38;
+		return &insn_table_0f38[insn->opcode];
+	}
+	insn->map = INSN_MAP_0F3A;
+	return &insn_table_0f3a[insn->opcode];
 }
 
 /* From the row and the ModRM byte to the end of the instruction. */
 static inline int decode_operands(struct emu_insn *insn, struct cursor *cur,
-				  const struct insn_row *row, u8 rex, enum emu_mode mode)
+				  const struct insn_row *row, const struct mode_rules *rules)
 {
 	u32 f = row->flags;
 
 	insn->row = row;
 	insn->op = row->op;
-	insn->op_bytes = operand_size(f, insn->flags, mode);
-	if (f & F_OPREG)
-		insn->reg = (insn->opcode & 7) | rex_b(rex);
-	if (f & F_NOMOD) {
-		if (!cr_dr_exists(insn))
-			return -EMU_UD;
-	} else if (f & F_MODRM && insn->mod != 3) {
-		int ret = insn->ad_bytes == 2 ? decode_mem16(insn, cur) :
-						decode_mem(insn, cur, rex, mode);
-
-		if (ret)
-			return ret;
+	insn->op_bytes = operand_size(f, cur->prefixes, rules);
+	if (f & F_MODRM) {
+		if (cur->modrm < 0xc0 && !(f & F_NOMOD)) {
+			take_mem(insn, cur, rules);
+		} else {
+			insn->rm = (cur->modrm & 7) | rex_b(cur);
+			if (f & F_NOMOD && !cr_dr_exists(insn, cur->prefixes))
+				return -EMU_UD;
+		}
+	} else if (f & F_OPREG) {
+		insn->reg = (insn->opcode & 7) | rex_b(cur);
 	}
 	if (f & F_IMM_MASK)
-		return decode_imm(insn, cur, f & F_IMM_MASK, mode);
+		take_imm(insn, cur, f & F_IMM_MASK);
 	return 0;
 }
 
-/* Everything but the length and the caller's error codes. */
-static inline int decode(struct emu_insn *insn, struct cursor *cur, enum emu_mode mode)
+/* Everything but the end: 0 or -EMU_UD. */
+static inline int decode(struct emu_insn *insn, struct cursor *cur,
+			 const struct mode_rules *rules)
 {
-	const struct insn_row *row;
-	u8 b, rex = 0;
-	int ret;
+	unsigned long b = take_prefixes(insn, cur, rules);
+	const struct insn_row *row = &insn_table_1byte[b];
+	u32 f = row->flags;
 
-	if (!have(cur, 1))
-		return SHORT_OF_BYTES;
-	b = *cur->p++;
-	row = &insn_table_1byte[b];
-	if (row->flags & F_PREFIX) {
-		ret = decode_prefixes(insn, cur, &b, &rex, mode);
-		if (ret)
-			return ret;
-		row = &insn_table_1byte[b];
-	}
-	insn->opcode = b;
-	insn->ad_bytes = address_size(insn->flags, mode);
-	if (row->flags & F_ESCAPE) {
-		if (!have(cur, 1))
-			return SHORT_OF_BYTES;
+	if (f & F_ESCAPE) {
 		if (b == 0x0f) {
 			row = take_0f_opcode(insn, cur);
+			f = row->flags;
+		} else if (is_vex(cur, b, rules)) {
+			struct vex_result vex = decode_vex(insn, cur->p, cur->prefixes, rules);
+
+			cur->p = vex.p;
+			cur->prefixes = vex.prefixes;
+			cur->modrm = insn->modrm;
+			row = insn->row;
 			if (!row)
-				return SHORT_OF_BYTES;
-		} else if (is_vex(cur, b, mode)) {
-			ret = decode_vex(insn, cur, &rex, &row, mode);
-			if (ret)
-				return ret;
+				return -EMU_UD;
 			goto operands;
 		}
 	}
-	if (row->flags & F_MODRM && !take_modrm(insn, cur, rex))
-		return SHORT_OF_BYTES;
-	if (row->flags & F_BY_MASK)
-		row = resolve_group(insn, row, mode);
-	if (!row_allowed(insn, row->flags, mode))
+	if (f & F_MODRM)
+		take_modrm(insn, cur);
+	if (f & F_BY_MASK)
+		row = resolve_group(cur, row, f, rules);
+	if (!row_allowed(cur, row->flags, rules))
 		return -EMU_UD;
 operands:
-	return decode_operands(insn, cur, row, rex, mode);
+	return decode_operands(insn, cur, row, rules);
 }
 
-int emu_decode(struct emu_insn *insn, const u8 *bytes, unsigned int n, enum emu_mode mode)
+int emu_decode_buffer(struct emu_insn *insn, u8 *buf, unsigned int n, enum emu_mode mode)
 {
-	struct cursor cur = { bytes, bytes + (n < INSN_MAX_LEN ? n : INSN_MAX_LEN) };
+	u8 *end = buf + (n < INSN_MAX_LEN ? n : INSN_MAX_LEN);
+	struct cursor cur = { buf, 0, 0 };
 	int ret;
 
-	/* One by one: a few stores are cheaper than clearing the structure as a whole. */
+	/* No prefix: the search for their end needs no limit. */
+	*end = 0;
+	/* All at once, whether it is overwritten or not: the compiler makes few stores of it. */
 	insn->imm = 0;
 	insn->disp = 0;
 	insn->imm2 = 0;
 	insn->flags = 0;
-	insn->map = INSN_MAP_1BYTE;
-	insn->modrm = 0;
-	insn->mod = 0;
-	insn->reg = 0;
-	insn->rm = 0;
-	insn->base = INSN_NO_REG;
-	insn->index = INSN_NO_REG;
-	insn->scale = 0;
-	insn->seg = INSN_SEG_DS;
-	insn->rep = 0;
-	insn->vvvv = 0;
-	insn->vl = 0;
+	insn->len = insn->op = insn->opcode = insn->map = 0;
+	insn->modrm = insn->mod = insn->reg = insn->rm = 0;
+	insn->base = insn->index = INSN_NO_REG;
+	insn->seg = insn->scale = insn->ad_bytes = insn->op_bytes = 0;
+	insn->vvvv = insn->vl = 0;
 	insn->mode = mode;
-	ret = decode(insn, &cur, mode);
-	insn->len = ret ? 0 : cur.p - bytes;
-	if (ret == SHORT_OF_BYTES)
-		return n < INSN_MAX_LEN ? -EMU_TRUNCATED : -EMU_TOO_LONG;
-	return ret;
+	ret = decode(insn, &cur, mode_rules[mode]);
+	insn->flags = cur.prefixes;
+	insn->len = cur.p - buf;
+	if (cur.p <= end && !ret)
+		return 0;
+	insn->len = 0;
+	if (cur.p <= end)
+		return ret;
+	/* What was taken from behind the end means nothing, whatever it looked like. */
+	return n < INSN_MAX_LEN ? -EMU_TRUNCATED : -EMU_TOO_LONG;
+}
+
+int emu_decode(struct emu_insn *insn, const u8 *bytes, unsigned int n, enum emu_mode mode)
+{
+	u8 buf[INSN_BUFFER] = { 0 };
+
+	if (n >= INSN_MAX_LEN)
+		__builtin_memcpy(buf, bytes, INSN_MAX_LEN);
+	else
+		for (unsigned int i = 0; i < n; i++)
+			buf[i] = bytes[i];
+	return emu_decode_buffer(insn, buf, n, mode);
 }

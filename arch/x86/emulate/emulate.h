@@ -31,6 +31,9 @@
 /* No instruction is longer; a longer string of bytes raises #GP. */
 #define INSN_MAX_LEN 15
 
+/* The decoder may look at so many bytes, though those behind the 15th do not count. */
+#define INSN_BUFFER 40
+
 /*
  * What the functions and callbacks return: 0, one of the first two, or one of the others negated.
  */
@@ -111,8 +114,9 @@ enum insn_op {
 	/* What emulate() executes. */
 	INSN_FIRST_EXECUTED,
 	INSN_MOV = INSN_FIRST_EXECUTED,
-	INSN_MOVZX, INSN_MOVSX, INSN_MOVNTI, INSN_MOVBE, INSN_XCHG, INSN_CMOV, INSN_SETCC,
-	INSN_MOV_SEG,
+	INSN_MOVZX, INSN_MOVSX, INSN_MOVNTI, INSN_MOVBE, INSN_CMOV, INSN_SETCC,
+	INSN_LAST_MOVE = INSN_SETCC,
+	INSN_XCHG, INSN_MOV_SEG,
 	INSN_ADD, INSN_OR, INSN_ADC, INSN_SBB, INSN_AND, INSN_SUB, INSN_XOR, INSN_CMP, INSN_TEST,
 	INSN_INC, INSN_DEC, INSN_NOT, INSN_NEG,
 	INSN_ROL, INSN_ROR, INSN_RCL, INSN_RCR, INSN_SHL, INSN_SHR, INSN_SAR, INSN_SHLD, INSN_SHRD,
@@ -128,16 +132,19 @@ enum insn_op {
 /* insn->flags */
 #define INSN_LOCK	0x0001
 #define INSN_REX	0x0002	/* a REX prefix counts: byte registers 4 to 7 are SPL to DIL */
-#define INSN_REX_W	0x0004	/* REX.W, VEX.W, EVEX.W */
-#define INSN_OPSIZE	0x0008	/* 66, also in VEX.pp */
-#define INSN_ADSIZE	0x0010	/* 67 */
-#define INSN_MODRM	0x0020
-#define INSN_SIB	0x0040
-#define INSN_RIP_REL	0x0080
-#define INSN_SEG_PREFIX	0x0100	/* a segment override that counts */
-#define INSN_VEX	0x0200
-#define INSN_EVEX	0x0400
-#define INSN_XOP	0x0800
+#define INSN_ADSIZE	0x0004	/* 67 */
+#define INSN_SEG_PREFIX	0x0008	/* a segment override that counts */
+#define INSN_MODRM	0x0010
+#define INSN_SIB	0x0020
+#define INSN_RIP_REL	0x0040
+#define INSN_VEX	0x0080
+#define INSN_EVEX	0x0100
+#define INSN_XOP	0x0200
+/* The decoder's tables are indexed with these, in this order. */
+#define INSN_REX_W	0x0400	/* REX.W, VEX.W, EVEX.W */
+#define INSN_OPSIZE	0x0800	/* 66, also in VEX.pp */
+#define INSN_REP	0x1000	/* F3, if no F2 follows it; also in VEX.pp */
+#define INSN_REPNE	0x2000	/* F2, if no F3 follows it; also in VEX.pp */
 
 struct insn_row;
 
@@ -157,14 +164,13 @@ struct insn_row;
  * @mod:	ModRM.mod: 3 means that @rm is a register
  * @reg:	ModRM.reg with REX.R; for an opcode without ModRM that holds a register, that
  *		register
- * @rm:		ModRM.rm with REX.B
+ * @rm:		ModRM.rm with REX.B, where it names a register
  * @base:	base register of the memory operand or INSN_NO_REG
  * @index:	index register of the memory operand or INSN_NO_REG
  * @scale:	shift of the index, 0 to 3
  * @op_bytes:	operand size: 1 for a byte form, else 2, 4 or 8
  * @ad_bytes:	address size: 2, 4 or 8
  * @seg:	segment of the memory operand, enum insn_seg, override and default considered
- * @rep:	0xf2, 0xf3 (the last one given) or 0; from VEX.pp too
  * @vvvv:	the extra register of VEX, EVEX and XOP
  * @vl:		vector length of VEX and EVEX: 0 is 16 bytes, 1 is 32, 2 is 64
  * @mode:	enum emu_mode that it was decoded for
@@ -175,21 +181,21 @@ struct emu_insn {
 	s32 disp;
 	u16 imm2;
 	u16 flags;
+	/* What is stored at the same time is not side by side: compilers would combine it first. */
 	u8 len;
-	u8 op;
-	u8 map;
-	u8 opcode;
 	u8 modrm;
+	u8 op;
 	u8 mod;
+	u8 map;
 	u8 reg;
+	u8 opcode;
 	u8 rm;
 	u8 base;
+	u8 seg;
 	u8 index;
+	u8 ad_bytes;
 	u8 scale;
 	u8 op_bytes;
-	u8 ad_bytes;
-	u8 seg;
-	u8 rep;
 	u8 vvvv;
 	u8 vl;
 	u8 mode;
@@ -401,8 +407,8 @@ struct emu_ctxt {
 	u32 iterations;
 	struct emu_insn insn;
 	union {
-		u8 bytes[16];
-		u64 raw[2];
+		u8 bytes[INSN_BUFFER];
+		u64 raw[INSN_BUFFER / 8];
 	};
 	struct emu_exception exception;
 };

@@ -7,13 +7,14 @@
 
 static u64 swap_bytes(u64 v, unsigned int size)
 {
-	u64 r = 0;
-
-	while (size--) {
-		r = r << 8 | (v & 0xff);
-		v >>= 8;
+	switch (size) {
+	case 2:
+		return __builtin_bswap16(v);
+	case 4:
+		return __builtin_bswap32(v);
+	default:
+		return __builtin_bswap64(v);
 	}
-	return r;
 }
 
 /* MOV, MOVZX, MOVSX, MOVNTI, MOVBE, CMOV, SETcc: one operand becomes a function of the other. */
@@ -104,18 +105,10 @@ static int emu_flush(struct emu_ctxt *c)
 	return ret;
 }
 
-/* What is left of the operations once MOV has been sorted out. */
+/* What is left of the operations once the moves have been sorted out. */
 static int dispatch(struct emu_ctxt *c)
 {
 	switch (c->insn.op) {
-	case INSN_MOV:
-	case INSN_MOVZX:
-	case INSN_MOVSX:
-	case INSN_MOVNTI:
-	case INSN_MOVBE:
-	case INSN_CMOV:
-	case INSN_SETCC:
-		return emu_mov(c);
 	case INSN_MOV_SEG:
 		return emu_mov_seg(c);
 	case INSN_ADD ... INSN_NEG:
@@ -155,7 +148,10 @@ int emulate(struct emu_ctxt *c)
 
 	c->shadow = 0;
 	c->iterations = 0;
-	ret = c->insn.op == INSN_MOV ? emu_mov(c) : dispatch(c);
+	if (c->insn.op >= INSN_MOV && c->insn.op <= INSN_LAST_MOVE)
+		ret = emu_mov(c);
+	else
+		ret = dispatch(c);
 	if (ret < 0 || ret == EMU_CONTINUE)
 		return ret;
 	/* CALL and JMP have set a new one themselves. */

@@ -69,6 +69,12 @@ static inline u64 sign_extend(u64 v, unsigned int size)
 	return (u64)((s64)(v << shift) >> shift);
 }
 
+/*
+ * decode.c: as emu_decode(); @buf has INSN_BUFFER bytes, and the one behind @n (at most
+ * INSN_MAX_LEN) is overwritten.
+ */
+int emu_decode_buffer(struct emu_insn *insn, u8 *buf, unsigned int n, enum emu_mode mode);
+
 /* memory.c */
 int emu_fault(struct emu_ctxt *c, u8 vector);
 bool emu_canonical(const struct emu_ctxt *c, u64 addr);

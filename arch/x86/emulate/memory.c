@@ -170,7 +170,7 @@ static int decode_raw(struct emu_ctxt *c, const u64 *raw, unsigned int n)
 	}
 	c->raw[0] = raw[0];
 	c->raw[1] = raw[1];
-	ret = emu_decode(&c->insn, c->bytes, n, c->mode);
+	ret = emu_decode_buffer(&c->insn, c->bytes, n, c->mode);
 	c->n_bytes = ret ? n : c->insn.len;
 	return ret;
 }

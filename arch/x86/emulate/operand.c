@@ -44,19 +44,15 @@ void emu_set_reg(struct emu_ctxt *c, u8 reg, unsigned int size, u64 val)
 	}
 }
 
-static u8 operand_size(const struct emu_insn *insn, u8 kind)
+static inline u8 operand_size(const struct emu_insn *insn, u8 kind)
 {
-	switch (kind) {
-	case OP_E8:
-		return 1;
-	case OP_E16:
-	case OP_S:
+	/* Of those that do not have the instruction's operand size. */
+	static const u8 sizes[OP_KINDS] = { [OP_E8] = 1, [OP_E16] = 2, [OP_S] = 2, [OP_E32] = 4 };
+
+	/* MOVSXD: with 66 it reads no more than it writes. */
+	if (kind == OP_E32 && insn->op_bytes == 2)
 		return 2;
-	case OP_E32:	/* MOVSXD: with 66 it reads no more than it writes */
-		return insn->op_bytes == 2 ? 2 : 4;
-	default:
-		return insn->op_bytes;
-	}
+	return sizes[kind] ? sizes[kind] : insn->op_bytes;
 }
 
 /**

@@ -218,7 +218,7 @@ int emu_bit_scan(struct emu_ctxt *c)
 	int ret;
 
 	/* With F3 it is TZCNT or LZCNT on a CPU that has them. */
-	if (c->insn.rep == 0xf3)
+	if (c->insn.flags & INSN_REP)
 		return -EMU_UNHANDLED;
 	ret = emu_operand(c, OP_E, EMU_READ, &src);
 	if (!ret)

@@ -31,7 +31,7 @@ static void advance(struct emu_ctxt *c, u8 reg, s64 by)
 
 static bool is_repeated(const struct emu_ctxt *c)
 {
-	return c->insn.rep != 0;
+	return c->insn.flags & (INSN_REP | INSN_REPNE);
 }
 
 static int read_source(struct emu_ctxt *c, u64 *val)
@@ -183,7 +183,7 @@ static bool is_last(const struct emu_ctxt *c)
 		return true;
 	if (c->insn.op != INSN_CMPS && c->insn.op != INSN_SCAS)
 		return false;
-	return !(c->rflags & FLAG_ZF) == (c->insn.rep == 0xf3);
+	return !(c->rflags & FLAG_ZF) == !!(c->insn.flags & INSN_REP);
 }
 
 int emu_string(struct emu_ctxt *c)

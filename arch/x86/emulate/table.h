@@ -29,7 +29,6 @@
 #define F_MEM		0x00000100	/* the operand must be memory */
 #define F_REG		0x00000200	/* the operand must be a register */
 #define F_NOMOD		0x00000400	/* ModRM.mod is ignored, rm is a register */
-#define F_PREFIX	0x00000800	/* a prefix (a REX prefix in 64-bit mode only) */
 #define F_OPREG		0x00001000	/* the opcode's low three bits are a register */
 #define F_ALIGN		0x00002000	/* vector operand in memory must be aligned to its size */
 #define F_VEX		0x00004000	/* the VEX form does the same, without a use for vvvv */
@@ -48,13 +47,13 @@
 #define F_IMM_W		0x00200000	/* two bytes */
 #define F_IMM_Z		0x00300000	/* operand size, at most four bytes, sign-extended */
 #define F_IMM_V		0x00400000	/* operand size */
-#define F_IMM_J		0x00500000	/* as Z, but four bytes in 64-bit mode */
 #define F_IMM_FAR	0x00600000	/* offset of the operand size and selector */
 #define F_IMM_WB	0x00700000	/* ENTER: two bytes and one */
 #define F_IMM_BB	0x00800000	/* SSE4a: one byte and one */
 #define F_IMM_O		0x00900000	/* absolute address, of the address size */
 #define F_IMM_D		0x00a00000	/* four bytes, sign-extended */
 #define F_IMM_MASK	0x00f00000
+#define F_IMM_SHIFT	20
 
 #define F_ESCAPE	0x08000000	/* leads to another map, or is what the row says */
 
@@ -66,6 +65,22 @@
 #define F_BY_PFX0	F_BY_PFX	/* the same without a ModRM byte */
 #define F_BY_MODE	0x05000000	/* 2 rows: [LEGACY], [LONG] */
 #define F_BY_MASK	0x07000000
+
+/*
+ * What prefixes leave behind, collected in one word: the low half is insn->flags. Above it are the
+ * register bits of REX, and the segment of the last override.
+ */
+#define P_REX_B_SHIFT	16
+#define P_REX_X_SHIFT	17
+#define P_REX_R_SHIFT	18
+#define P_REX_B		(1u << P_REX_B_SHIFT)
+#define P_REX_X		(1u << P_REX_X_SHIFT)
+#define P_REX_R		(1u << P_REX_R_SHIFT)
+#define P_REX		(P_REX_B | P_REX_X | P_REX_R | INSN_REX | INSN_REX_W)
+#define P_ANY		0x00080000u	/* a prefix, perhaps one that means nothing */
+#define P_SEG_SHIFT	29
+#define P_SEG		(7u << P_SEG_SHIFT)
+#define P_NONE		((u32)INSN_SEG_DS << P_SEG_SHIFT)
 
 enum { MEM, REG };
 enum { NP, P66, PF3, PF2 };
@@ -95,6 +110,7 @@ enum operand_kind {
 	OP_WX,		/* of the vector length */
 	OP_LO8,		/* low or high half of an XMM register to or from memory of eight bytes */
 	OP_HI8,
+	OP_KINDS,
 };
 
 /*
@@ -106,6 +122,14 @@ struct insn_row {
 	u8 dst;		/* enum operand_kind */
 	u8 src;
 	const struct insn_row *sub;	/* with F_BY_* */
+};
+
+/*
+ * struct insn_prefix - what a prefix does to the P_* of those before it
+ */
+struct insn_prefix {
+	u32 keep;	/* these stay */
+	u32 set;	/* 0: no prefix */
 };
 
 /* What each operand means to the executor (K_) and to the decoder (D_). */
@@ -160,7 +184,7 @@ struct insn_row {
 #define K_Jb	OP_I
 #define D_Jb	F_IMM_B
 #define K_Jz	OP_I
-#define D_Jz	F_IMM_J
+#define D_Jz	F_IMM_Z		/* four bytes in 64-bit mode: these rows have F_F64 */
 #define K_Ap	OP_I
 #define D_Ap	F_IMM_FAR
 #define K_Ob	OP_O
@@ -183,14 +207,12 @@ struct insn_row {
 #define D_Hi8	(F_MODRM | F_MEM)
 
 /*
- * A row; one that only has a length (X); one that leads to a sub-table (GRP); a prefix; an escape
- * byte.
+ * A row; one that only has a length (X); one that leads to a sub-table (GRP); an escape byte.
  */
 #define R(o, d, s, f)	{ .op = INSN_##o, .dst = K_##d, .src = K_##s, \
 			  .flags = F_VALID | D_##d | D_##s | (f) }
 #define X(d, s, f)	R(OTHER, d, s, f)
 #define GRP(by, table)	{ .flags = F_VALID | F_BY_##by | GRP_##by, .sub = (table) }
-#define PREFIX		{ .flags = F_VALID | F_PREFIX }
 #define ESCAPE		{ .flags = F_VALID | F_ESCAPE }
 
 #define GRP_REG		F_MODRM
@@ -207,6 +229,7 @@ struct insn_row {
 				[(code) + 6] = __VA_ARGS__
 #define ROWS8(code, ...)	ROWS4(code, __VA_ARGS__), ROWS4((code) + 4, __VA_ARGS__)
 
+extern const struct insn_prefix insn_prefixes[2][256];	/* by LEGACY and LONG */
 extern const struct insn_row insn_table_1byte[256];
 extern const struct insn_row insn_table_0f[256];
 extern const struct insn_row insn_table_0f38[256];

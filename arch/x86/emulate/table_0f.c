@@ -244,10 +244,10 @@ const struct insn_row insn_table_0f[256] = {
 	[0x1e] = R(NOP, E, _, 0),			/* ENDBR, RDSSP */
 	[0x1f] = R(NOP, E, _, 0),
 
-	[0x20] = R(MOV_FROM_CR, R, _, F_NOMOD | F_F64 | F_LOCK), /* LOCK: AMD's way to name CR8 */
-	[0x21] = R(MOV_FROM_DR, R, _, F_NOMOD | F_F64),
-	[0x22] = R(MOV_TO_CR,   R, _, F_NOMOD | F_F64 | F_LOCK),
-	[0x23] = R(MOV_TO_DR,   R, _, F_NOMOD | F_F64),
+	[0x20] = R(MOV_FROM_CR, E, _, F_NOMOD | F_F64 | F_LOCK), /* LOCK: AMD's way to name CR8 */
+	[0x21] = R(MOV_FROM_DR, E, _, F_NOMOD | F_F64),
+	[0x22] = R(MOV_TO_CR, E, _, F_NOMOD | F_F64 | F_LOCK),
+	[0x23] = R(MOV_TO_DR, E, _, F_NOMOD | F_F64),
 	[0x28] = R(VEC_MOV, V, Wx, F_NP | F_66 | F_ALIGN | F_VEX),	/* MOVAPS, MOVAPD */
 	[0x29] = R(VEC_MOV, Wx, V, F_NP | F_66 | F_ALIGN | F_VEX),
 	[0x2a] = X(E, _, ALL4),

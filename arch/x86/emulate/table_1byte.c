@@ -112,22 +112,18 @@ const struct insn_row insn_table_1byte[256] = {
 	[0x1f] = X(_, _, F_I64),			/* POP DS */
 
 	ALU(0x20, AND, F_LOCK),
-	[0x26] = PREFIX,				/* ES */
 	[0x27] = X(_, _, F_I64),			/* DAA */
 	ALU(0x28, SUB, F_LOCK),
-	[0x2e] = PREFIX,				/* CS */
 	[0x2f] = X(_, _, F_I64),			/* DAS */
 
 	ALU(0x30, XOR, F_LOCK),
-	[0x36] = PREFIX,				/* SS */
 	[0x37] = X(_, _, F_I64),			/* AAA */
 	ALU(0x38, CMP, 0),
-	[0x3e] = PREFIX,				/* DS */
 	[0x3f] = X(_, _, F_I64),			/* AAS */
 
-	/* In 64-bit mode these are the REX prefixes. */
-	ROWS8(0x40, R(INC, Zv, _, F_PREFIX)),
-	ROWS8(0x48, R(DEC, Zv, _, F_PREFIX)),
+	/* In 64-bit mode these are the REX prefixes, see below. */
+	ROWS8(0x40, R(INC, Zv, _, 0)),
+	ROWS8(0x48, R(DEC, Zv, _, 0)),
 
 	ROWS8(0x50, R(PUSH, Zv, _, F_D64)),
 	ROWS8(0x58, R(POP, Zv, _, F_D64)),
@@ -136,10 +132,6 @@ const struct insn_row insn_table_1byte[256] = {
 	[0x61] = X(_, _, F_I64),			/* POPA */
 	[0x62] = X(M, _, F_I64 | F_ESCAPE),		/* BOUND; with a register EVEX */
 	[0x63] = GRP(MODE, arpl_movsxd),
-	[0x64] = PREFIX,				/* FS */
-	[0x65] = PREFIX,				/* GS */
-	[0x66] = PREFIX,				/* operand size */
-	[0x67] = PREFIX,				/* address size */
 	[0x68] = R(PUSH, Iz, _, F_D64),
 	[0x69] = X(Ev, Iz, 0),				/* IMUL */
 	[0x6a] = R(PUSH, Ib, _, F_D64),
@@ -246,10 +238,7 @@ const struct insn_row insn_table_1byte[256] = {
 	[0xee] = R(OUT, _, AL, 0),
 	[0xef] = R(OUT, _, rAX, 0),
 
-	[0xf0] = PREFIX,				/* LOCK */
 	[0xf1] = R(INT1, _, _, 0),
-	[0xf2] = PREFIX,				/* REPNE */
-	[0xf3] = PREFIX,				/* REP */
 	[0xf4] = R(HLT, _, _, 0),
 	[0xf5] = X(_, _, 0),				/* CMC */
 	[0xf6] = GRP(REG, group3_f6),
@@ -262,4 +251,42 @@ const struct insn_row insn_table_1byte[256] = {
 	[0xfd] = X(_, _, 0),				/* STD */
 	[0xfe] = GRP(REG, group4_fe),
 	[0xff] = GRP(REG, group5_ff),
+};
+
+/* A prefix takes back another one of its kind, and any REX: that counts before the opcode only. */
+#define PREFIX(others, bits)	{ .keep = ~(P_REX | (others)), .set = P_ANY | (bits) }
+#define SEG_PREFIX(seg)		PREFIX(P_SEG, INSN_SEG_PREFIX | (u32)(seg) << P_SEG_SHIFT)
+
+#define PREFIXES_OF_ALL_MODES				\
+	[0x64] = SEG_PREFIX(INSN_SEG_FS),		\
+	[0x65] = SEG_PREFIX(INSN_SEG_GS),		\
+	[0x66] = PREFIX(0, INSN_OPSIZE),		\
+	[0x67] = PREFIX(0, INSN_ADSIZE),		\
+	[0xf0] = PREFIX(0, INSN_LOCK),			\
+	[0xf2] = PREFIX(INSN_REP, INSN_REPNE),		\
+	[0xf3] = PREFIX(INSN_REPNE, INSN_REP)
+
+/* REX with W; with R, X and B as the place among eight says. */
+#define REX2(code, w)	[code] = PREFIX(0, w), [(code) + 1] = PREFIX(0, (w) | P_REX_B)
+#define REX4(code, w)	REX2(code, w), REX2((code) + 2, (w) | P_REX_X)
+#define REX8(code, w)	REX4(code, w), REX4((code) + 4, (w) | P_REX_R)
+
+const struct insn_prefix insn_prefixes[2][256] = {
+	[LEGACY] = {
+		[0x26] = SEG_PREFIX(INSN_SEG_ES),
+		[0x2e] = SEG_PREFIX(INSN_SEG_CS),
+		[0x36] = SEG_PREFIX(INSN_SEG_SS),
+		[0x3e] = SEG_PREFIX(INSN_SEG_DS),
+		PREFIXES_OF_ALL_MODES,
+	},
+	[LONG] = {
+		/* These four segments have no base: the override means nothing. */
+		[0x26] = PREFIX(0, 0),
+		[0x2e] = PREFIX(0, 0),
+		[0x36] = PREFIX(0, 0),
+		[0x3e] = PREFIX(0, 0),
+		REX8(0x40, INSN_REX),
+		REX8(0x48, INSN_REX | INSN_REX_W),
+		PREFIXES_OF_ALL_MODES,
+	},
 };

@@ -255,7 +255,7 @@ static bool excluded(const struct emu_insn *insn)
 	if (insn->op == INSN_VEC_MOV)
 		return insn->mod == 3 ||
 		       (insn->flags & INSN_VEX && insn->vl && undefined_vex_length(insn));
-	return (insn->op == INSN_BSF || insn->op == INSN_BSR) && insn->rep == 0xf3;
+	return (insn->op == INSN_BSF || insn->op == INSN_BSR) && insn->flags & INSN_REP;
 }
 
 static void one_case(const struct form *form, struct random *rnd)

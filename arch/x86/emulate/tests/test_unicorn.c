@@ -217,7 +217,7 @@ static bool excluded(const struct emu_insn *insn)
 		       (m.c.mode != EMU_MODE_16 || (insn->reg & 7) == INSN_SEG_SS);
 	case INSN_BSF:
 	case INSN_BSR:
-		return insn->rep == 0xf3;
+		return insn->flags & INSN_REP;
 	default:
 		return false;
 	}

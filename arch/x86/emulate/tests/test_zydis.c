@@ -100,7 +100,8 @@ static bool fields_equal(const struct emu_insn *insn, const ZydisDecodedInstruct
 		return false;
 	if (insn->flags & INSN_MODRM &&
 	    (insn->mod != zi->raw.modrm.mod || (insn->reg & 7) != zi->raw.modrm.reg ||
-	     (insn->rm & 7) != zi->raw.modrm.rm))
+	     (insn->modrm & 7) != zi->raw.modrm.rm ||
+	     (insn->mod == 3 && (insn->rm & 7) != zi->raw.modrm.rm)))
 		return false;
 	if (mem && zi->raw.disp.size && insn->disp != (s32)zi->raw.disp.value &&
 	    !(insn->flags & INSN_EVEX))

@@ -53,7 +53,8 @@ static inline bool amd_checks_alignment(const struct emu_insn *insn)
  */
 static inline bool amd_keeps_flags(const struct emu_insn *insn)
 {
-	return insn->rep && (insn->op == INSN_CMPS || insn->op == INSN_SCAS);
+	return insn->flags & (INSN_REP | INSN_REPNE) &&
+	       (insn->op == INSN_CMPS || insn->op == INSN_SCAS);
 }
 
 #endif

@@ -224,7 +224,7 @@ static bool excluded(const struct emu_insn *insn, const uint8_t *bytes)
 	if (insn->op == INSN_VEC_MOV &&
 	    (insn->mod == 3 || (insn->vl && undefined_vex_length(insn))))
 		return true;
-	if ((insn->op == INSN_BSF || insn->op == INSN_BSR) && insn->rep == 0xf3)
+	if ((insn->op == INSN_BSF || insn->op == INSN_BSR) && insn->flags & INSN_REP)
 		return true;
 	if (!cpu_is_tcg())
 		return insn->mode == EMU_MODE_64 && !__builtin_cpu_is("intel") && amd_differs(insn);
@@ -232,7 +232,8 @@ static bool excluded(const struct emu_insn *insn, const uint8_t *bytes)
 		return true;
 	if (insn->op == INSN_TEST && (insn->opcode & 0xfe) == 0xf6 && (insn->reg & 7) == 1)
 		return true;
-	if (insn->op == INSN_VEC_MOV && insn->vl && insn->rep && (insn->opcode & 0xfe) == 0x10)
+	if (insn->op == INSN_VEC_MOV && insn->vl && insn->flags & (INSN_REP | INSN_REPNE) &&
+	    (insn->opcode & 0xfe) == 0x10)
 		return true;
 	if (insn->op == INSN_MOVBE && (insn->mode == EMU_MODE_16 ||
 				       !(~insn->flags & (INSN_OPSIZE | INSN_REX_W))))

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define noinline __attribute__((__noinline__))
+
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
