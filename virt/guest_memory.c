@@ -11,6 +11,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include <vmm/compat.h>
@@ -126,24 +127,26 @@ CMPXCHG_USER(u64)
 /**
  * vcpu_cmpxchg_guest() - compare and exchange, atomic for all vCPUs
  * @vcpu: vCPU
- * @gpa: where; a multiple of @size
+ * @gpa: where; a multiple of @size if that is 16. Up to 8 bytes may lie anywhere, also in
+ *	two pages if vcpu_adjacent(): it is the caller who knows that this CPU can lock them
  * @old: expected; updated to what was found if it differs
  * @new: what to store
  * @size: 1, 2, 4, 8, 16
  *
  * Context: srcu held, may sleep.
- * Return: 0 exchanged, 1 not, -EFAULT (also a read-only slot, or misaligned).
+ * Return: 0 exchanged, 1 not, -EFAULT (also a read-only slot).
  */
 int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 		       const void *new, unsigned int size)
 {
-	gfn_t gfn = gpa_to_gfn(gpa);
+	gfn_t gfn = gpa_to_gfn(gpa), last = gpa_to_gfn(gpa + size - 1);
 	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gfn);
 	void __user *p;
 	int r;
 
-	if (!slot || slot->flags & VMM_MEM_READONLY || !IS_ALIGNED(gpa, size) ||
-	    vmm_snapshot_save(vcpu->vm, slot, gfn))
+	if (!slot || slot->flags & VMM_MEM_READONLY || last - slot->base >= slot->npages ||
+	    (size == 16 && !IS_ALIGNED(gpa, size)) || vmm_snapshot_save(vcpu->vm, slot, gfn) ||
+	    (last != gfn && vmm_snapshot_save(vcpu->vm, slot, last)))
 		return -EFAULT;
 	p = (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
 	switch (size) {
@@ -165,9 +168,48 @@ int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 	default:
 		return -EFAULT;
 	}
-	if (!r)
+	if (!r) {
 		vmm_mark_dirty(vcpu->vm, vcpu, slot, gfn);
+		if (last != gfn)
+			vmm_mark_dirty(vcpu->vm, vcpu, slot, last);
+	}
 	return r;
+}
+
+/**
+ * vcpu_adjacent() - are two guest pages that follow each other one piece for the host as well?
+ * @vcpu: vCPU
+ * @first: address in the first page
+ * @second: address in the other
+ *
+ * Context: srcu held. Return: true if both lie in one slot, one behind the other.
+ */
+bool vcpu_adjacent(struct vmm_vcpu *vcpu, gpa_t first, gpa_t second)
+{
+	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gpa_to_gfn(first));
+
+	return slot && gpa_to_gfn(second) == gpa_to_gfn(first) + 1 &&
+	       gpa_to_gfn(second) - slot->base < slot->npages;
+}
+
+/**
+ * vcpu_prepare_write() - make a write within one guest page succeed, as far as that can be known
+ * @vcpu: vCPU
+ * @gpa: where
+ * @len: bytes
+ *
+ * Brings the page in and breaks its sharing; it may go again before the write.
+ * Context: srcu held, may sleep. Return: 0, -EFAULT (also a read-only slot).
+ */
+int vcpu_prepare_write(struct vmm_vcpu *vcpu, gpa_t gpa, size_t len)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct vmm_memslot *slot = vcpu_find_slot(vcpu, gfn);
+
+	if (!slot || slot->flags & VMM_MEM_READONLY || vmm_snapshot_save(vcpu->vm, slot, gfn))
+		return -EFAULT;
+	return fault_in_safe_writeable((char __user *)slot_hva(slot, gfn) + offset_in_page(gpa),
+				       len) ? -EFAULT : 0;
 }
 
 /**

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions of the guest: fetching and decoding them where the CPU does not
- * say what they are, stepping over them, and the emulator's callbacks.
+ * Instructions of the guest: decoding them where the CPU does not say what they
+ * are, stepping over them, emulating them. The emulator's callbacks are in
+ * emu_ops.c.
  *
  * A device access that user space must complete stops an emulation
  * (-EMU_IO); vmm_complete_io() calls vmm_emulate() again, which restarts the
@@ -16,293 +17,11 @@
 #include <asm/trapnr.h>
 
 #include <emulate/emulate.h>
+#include <vmm/emu_ops.h>
 #include <vmm/guest_memory.h>
 #include <vmm/io_bus.h>
 #include <vmm/trace.h>
 #include <vmm/x86.h>
-
-static unsigned int user_access(unsigned int cpl)
-{
-	return cpl == 3 ? VMM_ACCESS_USER : 0;
-}
-
-/* --- memory callbacks --- */
-
-static struct vmm_vcpu *vcpu_of(struct emu_ctxt *c)
-{
-	return c->opaque;
-}
-
-static int fault_to_emu(struct emu_ctxt *c, const struct vmm_fault *f)
-{
-	c->exception.vector = f->vector;
-	c->exception.has_error = true;
-	c->exception.error_code = f->error;
-	c->exception.address = f->address;
-	return -EMU_FAULT;
-}
-
-static int translate(struct emu_ctxt *c, u64 lin, unsigned int access, gpa_t *gpa)
-{
-	struct vmm_fault f;
-	int r = vcpu_translate(vcpu_of(c), lin, access, true, gpa, &f);
-
-	if (likely(!r))
-		return 0;
-	return r > 0 ? fault_to_emu(c, &f) : -EMU_UNHANDLED;
-}
-
-static unsigned int access_of(struct emu_ctxt *c, unsigned int access)
-{
-	unsigned int a = access & EMU_WRITE ? VMM_ACCESS_WRITE : VMM_ACCESS_READ;
-
-	return a | (access & EMU_IMPLICIT ? VMM_ACCESS_IMPLICIT : user_access(c->cpl));
-}
-
-/*
- * The guest physical address of a data access, where the exit has told it: a
- * second-level fault of an instruction with one memory operand was for this
- * access. The CPU has checked all that a walk would check. False: walk.
- */
-static bool exit_told(struct emu_ctxt *c, u64 lin, unsigned int size, unsigned int access,
-		      gpa_t *gpa)
-{
-	const struct vmm_exit *exit = &vcpu_of(c)->arch.exit;
-	unsigned int op = c->insn.op;
-
-	if (exit->reason != VX_TDP_FAULT || exit->fault.walk ||
-	    !(op < INSN_MOVS || op == INSN_VEC_MOV) || (access & EMU_IMPLICIT))
-		return false;
-	if (!(exit->fault.access & (access & EMU_WRITE ? VMM_ACCESS_WRITE : VMM_ACCESS_READ)) ||
-	    offset_in_page(lin) != offset_in_page(exit->fault.gpa) ||
-	    offset_in_page(lin) + size > PAGE_SIZE)
-		return false;
-	*gpa = exit->fault.gpa;
-	return true;
-}
-
-static unsigned int in_page(u64 lin, unsigned int size)
-{
-	return min_t(unsigned int, size, PAGE_SIZE - offset_in_page(lin));
-}
-
-/*
- * Is there a slot? Then an access that failed did so because the process may not
- * make it, or the host has no page to give: no device must see it.
- */
-static bool is_memory(struct vmm_vcpu *vcpu, gpa_t gpa, bool write)
-{
-	const struct vmm_memslot *slot = vcpu_find_slot(vcpu, gpa_to_gfn(gpa));
-
-	return slot && !(write && slot->flags & VMM_MEM_READONLY);
-}
-
-static int emu_cb_fetch(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size)
-{
-	gpa_t gpa;
-	int r = translate(c, lin, VMM_ACCESS_EXEC | user_access(c->cpl), &gpa);
-
-	if (r)
-		return r;
-	if (likely(!vcpu_read_guest(vcpu_of(c), gpa, buf, size)))
-		return 0;
-	return is_memory(vcpu_of(c), gpa, false) ? -EMU_NO_MEMORY : -EMU_UNHANDLED;
-}
-
-/* A device, as far as the last fault's lookup knows. */
-static bool is_device(struct vmm_vcpu *vcpu, gpa_t gpa)
-{
-	return gpa_to_gfn(gpa) == vcpu->arch.mmio_gfn &&
-	       vcpu->arch.mmio_gen == vmm_slots(vcpu->vm)->gen;
-}
-
-static int read_gpa(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int size)
-{
-	struct vmm_vcpu *vcpu = vcpu_of(c);
-
-	if (!is_device(vcpu, gpa)) {
-		if (!vcpu_read_guest(vcpu, gpa, buf, size))
-			return 0;
-		if (is_memory(vcpu, gpa, false))
-			return -EMU_NO_MEMORY;
-	}
-	return vmm_mmio_read(vcpu, gpa, buf, size);
-}
-
-static int write_gpa(struct emu_ctxt *c, gpa_t gpa, const void *buf, unsigned int size)
-{
-	struct vmm_vcpu *vcpu = vcpu_of(c);
-
-	if (!is_device(vcpu, gpa)) {
-		if (!vcpu_write_guest(vcpu, gpa, buf, size))
-			return 0;
-		if (is_memory(vcpu, gpa, true))
-			return -EMU_NO_MEMORY;
-	}
-	return vmm_mmio_write(vcpu, gpa, buf, size);
-}
-
-static int emu_cb_read(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size,
-		       unsigned int access)
-{
-	gpa_t told;
-
-	if (likely(exit_told(c, lin, size, access, &told)))
-		return read_gpa(c, told, buf, size);
-	while (size) {
-		unsigned int n = in_page(lin, size);
-		gpa_t gpa;
-		int r = translate(c, lin, access_of(c, access), &gpa);
-
-		if (!r)
-			r = read_gpa(c, gpa, buf, n);
-		if (r)
-			return r;
-		lin += n;
-		buf += n;
-		size -= n;
-	}
-	return 0;
-}
-
-static int emu_cb_write(struct emu_ctxt *c, u64 lin, const void *buf, unsigned int size,
-			unsigned int access)
-{
-	struct vmm_vcpu *vcpu = vcpu_of(c);
-	unsigned int n = in_page(lin, size);
-	gpa_t gpa[2];
-	int r;
-
-	/* Both pages must be writable before anything is written. */
-	if (!exit_told(c, lin, size, access, &gpa[0])) {
-		r = translate(c, lin, access_of(c, access), &gpa[0]);
-		if (!r && n < size)
-			r = translate(c, lin + n, access_of(c, access), &gpa[1]);
-		if (r)
-			return r;
-	}
-	r = write_gpa(c, gpa[0], buf, n);
-	if (r >= 0 && n < size)
-		r = write_gpa(c, gpa[1], buf + n, size - n);
-	return r < 0 ? r : vcpu->arch.io.nr_frags ? EMU_STOP : 0;
-}
-
-/* INS and OUTS ask before they move items: several at once only where memory is RAM. */
-static int emu_cb_probe(struct emu_ctxt *c, u64 lin, unsigned int size, unsigned int access)
-{
-	const struct vmm_memslot *slot;
-	gpa_t gpa;
-	int r = translate(c, lin, access_of(c, access), &gpa);
-
-	if (r)
-		return r;
-	slot = vcpu_find_slot(vcpu_of(c), gpa_to_gfn(gpa));
-	if (!slot || ((access & EMU_WRITE) && (slot->flags & VMM_MEM_READONLY)))
-		return EMU_STOP;
-	return 0;
-}
-
-static int emu_cb_cmpxchg(struct emu_ctxt *c, u64 lin, void *old, const void *new,
-			  unsigned int size, bool *done)
-{
-	struct vmm_vcpu *vcpu = vcpu_of(c);
-	gpa_t gpa;
-	int r;
-
-	*done = true;
-	/* Split locks are not atomic here, as on a bus that does not lock. */
-	if (in_page(lin, size) < size || (lin & (size - 1)))
-		return emu_cb_write(c, lin, new, size, EMU_READ | EMU_WRITE);
-	r = translate(c, lin, access_of(c, EMU_READ | EMU_WRITE), &gpa);
-	if (r)
-		return r;
-	r = vcpu_cmpxchg_guest(vcpu, gpa, old, new, size);
-	if (r == 1)
-		*done = false;
-	if (r >= 0)
-		return 0;
-	if (is_memory(vcpu, gpa, true))
-		return -EMU_NO_MEMORY;
-	return vmm_mmio_write(vcpu, gpa, new, size);
-}
-
-/* --- register callbacks --- */
-
-static void emu_cb_get_seg(struct emu_ctxt *c, enum insn_seg seg, struct emu_segment *s)
-{
-	const struct vmm_segment *v = vcpu_seg(vcpu_of(c), (int)seg);
-
-	s->base = v->base;
-	s->limit = v->limit;
-	s->selector = v->selector;
-	s->unusable = v->unusable;
-	s->attr = v->type | (v->s ? EMU_SEG_S : 0) | v->dpl << EMU_SEG_DPL_SHIFT |
-		  (v->present ? EMU_SEG_P : 0) | (v->l ? EMU_SEG_L : 0) |
-		  (v->db ? EMU_SEG_DB : 0) | (v->g ? EMU_SEG_G : 0);
-}
-
-/* TSS I/O permission bitmap (SDM 19.5.2, APM 12.2.4): two bytes are always read. */
-static int emu_cb_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size)
-{
-	struct vmm_vcpu *vcpu = vcpu_of(c);
-	const struct vmm_segment *tr = vcpu_seg(vcpu, SEG_TR);
-	u16 map, bits;
-	int r;
-
-	if (tr->unusable || !(tr->type & 8) || tr->limit < 103)
-		goto gp;
-	r = emu_cb_read(c, tr->base + 102, &map, sizeof(map), EMU_READ | EMU_IMPLICIT);
-	if (r)
-		return r;
-	if (map + port / 8 + 1 > tr->limit)
-		goto gp;
-	r = emu_cb_read(c, tr->base + map + port / 8, &bits, sizeof(bits),
-			EMU_READ | EMU_IMPLICIT);
-	if (r)
-		return r;
-	if (!((bits >> (port & 7)) & ((1u << size) - 1)))
-		return 0;
-gp:
-	c->exception = (struct emu_exception) { .vector = X86_TRAP_GP, .has_error = true };
-	return -EMU_FAULT;
-}
-
-static int emu_cb_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, unsigned int count,
-			 void *buf)
-{
-	return vmm_pio_in(vcpu_of(c), port, size, count, buf);
-}
-
-static int emu_cb_pio_out(struct emu_ctxt *c, u16 port, unsigned int size, unsigned int count,
-			  const void *buf)
-{
-	return vmm_pio_out(vcpu_of(c), port, size, count, buf);
-}
-
-static int emu_cb_get_vec(struct emu_ctxt *c, unsigned int reg, void *buf, unsigned int size)
-{
-	return vmm_fpu_read_vec(vcpu_of(c), reg, buf, size) ? -EMU_UNHANDLED : 0;
-}
-
-static int emu_cb_set_vec(struct emu_ctxt *c, unsigned int reg, const void *buf,
-			  unsigned int size, bool zero_upper)
-{
-	return vmm_fpu_write_vec(vcpu_of(c), reg, buf, size, zero_upper) ? -EMU_UNHANDLED : 0;
-}
-
-static const struct emu_ops emu_callbacks = {
-	.fetch = emu_cb_fetch,
-	.read = emu_cb_read,
-	.write = emu_cb_write,
-	.probe = emu_cb_probe,
-	.cmpxchg = emu_cb_cmpxchg,
-	.get_seg = emu_cb_get_seg,
-	.io_allowed = emu_cb_io_allowed,
-	.pio_in = emu_cb_pio_in,
-	.pio_out = emu_cb_pio_out,
-	.get_vec = emu_cb_get_vec,
-	.set_vec = emu_cb_set_vec,
-};
 
 /* --- decoding --- */
 
@@ -320,7 +39,7 @@ static struct emu_ctxt *setup(struct vmm_vcpu *vcpu)
 	u64 cr0 = vcpu_cr0(vcpu);
 
 	regs_need(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS | VMM_G_CR4);
-	c->ops = &emu_callbacks;
+	c->ops = &vmm_emu_ops;
 	c->opaque = vcpu;
 	c->gpr = vcpu->arch.gpr;
 	c->rip = vcpu->arch.rip;
@@ -507,7 +226,7 @@ static bool ask_at_once(struct vmm_vcpu *vcpu, struct emu_ctxt *c)
 	u64 value;
 
 	if (!size || exit->reason != VX_TDP_FAULT || exit->fault.walk ||
-	    exit->fault.access != VMM_ACCESS_READ || !is_device(vcpu, exit->fault.gpa) ||
+	    exit->fault.access != VMM_ACCESS_READ || !vcpu_is_device(vcpu, exit->fault.gpa) ||
 	    offset_in_page(exit->fault.gpa) + size > PAGE_SIZE)
 		return false;
 	/* At a page's first byte: the operand may begin in the page before. */
@@ -553,6 +272,24 @@ static unsigned int items_at_once(struct vmm_vcpu *vcpu, struct emu_ctxt *c, boo
 	return EMU_PIO_BYTES;
 }
 
+/*
+ * How many items are left of the answer to an INS that asked for many: the memory
+ * that they go to has become a device meanwhile, or the guest is stepped, and one
+ * was taken. The port will not give the others again.
+ */
+static unsigned int answers_left(const struct emu_ctxt *c, const struct vmm_io_pending *io)
+{
+	return c->insn.op == INSN_INS ? (io->log_len - io->log_pos) / c->insn.op_bytes : 0;
+}
+
+/* Go on with them when the device has got what was queued for it. */
+static void keep_answers(struct vmm_io_pending *io)
+{
+	io->log_len -= io->log_pos;
+	memmove(io->log, io->log + io->log_pos, io->log_len);
+	io->emulating = true;
+}
+
 int vmm_emulate(struct vmm_vcpu *vcpu)
 {
 	struct vmm_io_pending *io = &vcpu->arch.io;
@@ -576,13 +313,22 @@ int vmm_emulate(struct vmm_vcpu *vcpu)
 	}
 	vcpu->arch.stat.emulations++;
 	c->max_items = items_at_once(vcpu, c, again);
-	r = emulate(c);
+	for (;;) {
+		r = emulate(c);
+		if (r != EMU_CONTINUE || likely(!answers_left(c, io)) || io->nr_frags)
+			break;
+		c->max_items = answers_left(c, io);
+	}
 	switch (r) {
 	case EMU_OK:
 		commit(vcpu, c);
 		r = retire(vcpu, c->shadow & EMU_SHADOW_MOV_SS ? VMM_SHADOW_MOV_SS : 0, stepped);
 		break;
 	case EMU_CONTINUE:
+		if (unlikely(answers_left(c, io))) {
+			keep_answers(io);
+			break;
+		}
 		commit(vcpu, c);
 		/* The trap of a single step comes after each iteration. */
 		r = unlikely(stepped) ? vmm_single_step(vcpu) : VMM_RESUME;
@@ -594,7 +340,8 @@ int vmm_emulate(struct vmm_vcpu *vcpu)
 		return vmm_io_exit(vcpu);
 	default:
 		regs_dirty(vcpu, VMM_G_RSP);
-		io->log_len = 0;
+		/* All or nothing: what was queued for a device does not go out. */
+		vmm_io_drop(vcpu);
 		return vmm_emulation_error(vcpu, r);
 	}
 	/* A queued device write goes out now; a debug exit for it comes later. */

@@ -278,13 +278,13 @@ static int complete_write(struct vmm_vcpu *vcpu)
 		io->frag[0] = io->frag[1];
 		if (!--io->nr_frags) {
 			io->data_len = 0;
-			return VMM_RESUME;
+			return io->emulating ? vmm_emulate(vcpu) : VMM_RESUME;
 		}
 	}
 	return next_fragment(vcpu);
 }
 
-static void drop(struct vmm_vcpu *vcpu)
+void vmm_io_drop(struct vmm_vcpu *vcpu)
 {
 	struct vmm_io_pending *io = &vcpu->arch.io;
 
@@ -302,7 +302,7 @@ int vmm_complete_io(struct vmm_vcpu *vcpu)
 	io->wait = VMM_IO_NONE;
 	/* User space reset the vCPU or moved it elsewhere: no answer is due. */
 	if (unlikely(vcpu_rip(vcpu) != io->rip)) {
-		drop(vcpu);
+		vmm_io_drop(vcpu);
 		return VMM_RESUME;
 	}
 	switch (wait) {

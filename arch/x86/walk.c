@@ -40,7 +40,7 @@ struct walk {
 	int level, top;			/* of the entry last read; of the first */
 	u64 pte[MAX_LEVELS + 1];	/* as read, by level */
 	gpa_t pte_gpa[MAX_LEVELS + 1];
-	gpa_t gpa;			/* result */
+	gpa_t gpa;			/* result; after -EFAULT the table that cannot be read */
 };
 
 static bool efer_nx(const struct vmm_vcpu *vcpu)
@@ -158,8 +158,10 @@ static __always_inline int read_entry(struct walk *w, gpa_t table, int level)
 	gpa_t gpa = table + ((w->gva >> (12 + 9 * (level - 1))) & 511) * 8;
 	u64 pte;
 
-	if (vcpu_read_guest_u64(w->vcpu, gpa, &pte))
+	if (vcpu_read_guest_u64(w->vcpu, gpa, &pte)) {
+		w->gpa = gpa;
 		return -EFAULT;
+	}
 	w->level = level;
 	w->pte[level] = pte;
 	w->pte_gpa[level] = gpa;
@@ -205,11 +207,12 @@ static int walk_pae(struct walk *w)
 {
 	struct vmm_vcpu *vcpu = w->vcpu;
 	unsigned int i = (w->gva >> 30) & 3;
-	u64 pdpte, cr3 = vcpu_cr3(vcpu);
+	u64 pdpte;
 
+	w->gpa = (vcpu_cr3(vcpu) & GENMASK_ULL(31, 5)) + i * 8;
 	if (vcpu->vm->backend->caps & VMM_BCAP_PDPTRS)
 		pdpte = vcpu->arch.pdptr[i];
-	else if (vcpu_read_guest_u64(vcpu, (cr3 & GENMASK_ULL(31, 5)) + i * 8, &pdpte))
+	else if (vcpu_read_guest_u64(vcpu, w->gpa, &pdpte))
 		return -EFAULT;
 	if (!(pdpte & PTE_P))
 		return -ENOENT;
@@ -229,6 +232,7 @@ static int walk_32bit(struct walk *w)
 	for (level = 2;; level--) {
 		gpa_t gpa = table + ((w->gva >> (level == 2 ? 22 : 12)) & 1023) * 4;
 
+		w->gpa = gpa;
 		if (vcpu_read_guest_u32(vcpu, gpa, &pte))
 			return -EFAULT;
 		w->level = level;
@@ -298,8 +302,10 @@ static noinline int translate_slow(struct vmm_vcpu *vcpu, u64 gva, unsigned int 
 	}
 	do {
 		r = walk_tables(&w);
-		if (r == -EFAULT)
+		if (r == -EFAULT) {
+			fault->address = w.gpa;
 			return r;
+		}
 		if (r == -ENOENT)
 			return page_fault(&w, fault, 0);
 		if (!r)

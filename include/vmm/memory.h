@@ -113,10 +113,14 @@ int vmm_write_guest(struct vmm_vm *vm, gpa_t gpa, const void *buf, size_t len);
 /* Hot path, within one page, through the vCPU's slot cache. */
 int vcpu_read_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *buf, size_t len);
 int vcpu_write_guest(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
-/* Atomic for other vCPUs: size 1, 2, 4, 8 (naturally aligned), 16. Returns 0
- * exchanged, 1 not (old is updated), -EFAULT. */
+/* Atomic for other vCPUs: size 1, 2, 4, 8, or 16 (aligned). Returns 0 exchanged, 1 not
+ * (old is updated), -EFAULT. */
 int vcpu_cmpxchg_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *old,
 		       const void *new, unsigned int size);
+/* In one slot, one behind the other. */
+bool vcpu_adjacent(struct vmm_vcpu *vcpu, gpa_t first, gpa_t second);
+/* Make sure, as far as possible, that a write within one page will succeed. */
+int vcpu_prepare_write(struct vmm_vcpu *vcpu, gpa_t gpa, size_t len);
 
 /* --- dirty tracking --- */
 void __vmm_mark_dirty(struct vmm_vm *vm, struct vmm_vcpu *vcpu,

@@ -24,7 +24,8 @@ struct vmm_fault {
  *	    debugger asks, nothing but the translation's presence is checked
  * @set_ad: set accessed and dirty bits as the CPU does (real accesses)
  * @gpa: result
- * @fault: filled in when it returns 1
+ * @fault: filled in when it returns 1; after -EFAULT its address is the table's,
+ *	   guest physical
  *
  * Context: srcu held, vCPU loaded, may sleep. Checks present, write, user, NX,
  * SMEP, SMAP (RFLAGS.AC), protection keys, reserved bits.

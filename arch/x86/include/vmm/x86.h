@@ -82,6 +82,8 @@ int vmm_pio_out(struct vmm_vcpu *vcpu, u16 port, unsigned int size, unsigned int
 		const void *buf);
 bool vmm_io_queued(struct vmm_vcpu *vcpu);
 int vmm_io_exit(struct vmm_vcpu *vcpu);		/* VMM_TO_USER */
+/* Forget all that is queued and all answers: the instruction did not complete. */
+void vmm_io_drop(struct vmm_vcpu *vcpu);
 void vmm_set_in_value(struct vmm_vcpu *vcpu, unsigned int size, u64 value);
 
 /* --- cr.c: control register rules (SDM 2.5, APM 3.1); 0, or 1: the caller injects #GP --- */
