@@ -93,6 +93,9 @@ void intel_load(struct vmm_vcpu *vcpu, int cpu)
 		return;
 	if (last != cpu) {
 		intel_unload_vmcs(v);
+		/* A fresh page is no VMCS before this, nor is its launch state known. */
+		if (!v->set_up)
+			vmcs_clear(v->vmcs_pa);
 		local_irq_disable();
 		v->vmcs_cpu = cpu;
 		list_add(&v->loaded_link, this_cpu_ptr(&loaded_list));

@@ -42,7 +42,6 @@ int intel_vcpu_init(struct vmm_vcpu *vcpu)
 	memset(v->msr_bitmap, 0xff, PAGE_SIZE);
 	v->vmcs_pa = virt_to_phys(v->vmcs);
 	*(u32 *)v->vmcs = intel_caps.basic & INTEL_REVISION_MASK;
-	/* The state of a fresh page is undefined to the CPU: load.c clears it first. */
 	intel_vpid_alloc(v);
 	return 0;
 }
