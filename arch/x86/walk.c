@@ -407,6 +407,9 @@ int vcpu_load_pdptrs(struct vmm_vcpu *vcpu, u64 cr3)
 	for (i = 0; i < ARRAY_SIZE(pdptr); i++)
 		if (pdptr[i] & PTE_P && pdptr[i] & rsvd)
 			return -EINVAL;
+	/* Whoever loads them need not change CR3, with which they go to the CPU. */
+	regs_need(vcpu, VMM_G_CR3);
 	memcpy(vcpu->arch.pdptr, pdptr, sizeof(pdptr));
+	regs_dirty(vcpu, VMM_G_CR3);
 	return 0;
 }

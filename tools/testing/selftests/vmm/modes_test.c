@@ -152,6 +152,29 @@ KTAP_TEST(guest_switches_real_to_long)
 	CHECK_EQ(sregs.cr3, GUEST_PML4);
 }
 
+/* PAE paging by the guest's own hand, and its four pointers loaded by way of CR4 later. */
+GUEST32(pae_on,
+	mov %cr4, %eax; or $0x20, %eax; mov %eax, %cr4;
+	mov $GUEST_PAE_PDPT, %eax; mov %eax, %cr3;
+	mov %cr0, %eax; or $0x80000000, %eax; mov %eax, %cr0;
+	mov $PORT_REPORT, %edx; mov $32, %eax; out %eax, %dx;
+	mov %cr4, %eax; xor $0x10, %eax; mov %eax, %cr4;
+	mov 0x40000000 + GUEST_DATA, %eax; out %eax, %dx;
+	hlt);
+
+KTAP_TEST(guest_turns_pae_on)
+{
+	struct vcpu *vcpu = vcpu_start(MODE_PROTECTED, pae_on);
+	uint64_t *pdpt = vm_gpa(vcpu->vm, GUEST_PAE_PDPT);
+
+	*(uint32_t *)vm_gpa(vcpu->vm, GUEST_DATA) = 0x12345678;
+	pdpt[1] = 0;
+	CHECK_EQ(expect_report(vcpu), 32);
+	pdpt[1] = pdpt[0];
+	CHECK_EQ(expect_report(vcpu), 0x12345678);
+	expect_hlt(vcpu);
+}
+
 /* To user mode by IRET, and back by an exception. */
 GUEST64(to_user,
 	pushq $SEL_USER_DATA;
