@@ -158,7 +158,8 @@ int vmm_handle_debug_exception(struct vmm_vcpu *vcpu)
 	if (dbg & (VMM_GUESTDBG_SINGLESTEP | VMM_GUESTDBG_USE_HW_BP))
 		return debug_exit(vcpu, X86_TRAP_DB, exit->exception.payload ^ DR6_RESERVED);
 	vmm_queue_db(vcpu, exit->exception.payload);
-	return VMM_RESUME;
+	/* Of INT1, a trap as well, where the CPU tells its length. */
+	return exit->insn_len ? vmm_skip_insn(vcpu) : VMM_RESUME;
 }
 
 /*

@@ -61,6 +61,19 @@ KTAP_TEST(exceptions_of_the_guest)
 GUEST32(ud_32, ud2; hlt);
 GUEST32(pf_32, mov $0x400000, %ebx; movb $1, (%ebx); hlt);
 
+GUEST64(int1, .byte 0xf1; hlt);
+
+/* Also a trap, and the only #DB that an instruction asks for. */
+KTAP_TEST(int1_of_the_guest)
+{
+	struct vcpu *vcpu;
+
+	if (cpu_is_tcg())
+		ktap_skip("QEMU's TCG takes INT1 for its own debugger's");
+	vcpu = vcpu_start(MODE_LONG, int1);
+	CHECK_EQ(expect_fault(vcpu, VMM_DB_VECTOR)->rip, GUEST_CODE + 1);
+}
+
 KTAP_TEST(exceptions_in_32_bit_modes)
 {
 	struct vcpu *vcpu = vcpu_start(MODE_PROTECTED, ud_32);
