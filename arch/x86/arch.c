@@ -115,6 +115,7 @@ long vmm_arch_check_extension(struct vmm_vm *vm, long cap)
 	case VMM_CAP_DISABLE_QUIRKS2:
 		return VMM_VALID_QUIRKS;
 	case VMM_CAP_TSC_CONTROL:
+	case VMM_CAP_VM_TSC_CONTROL:
 		return !!(vmm_backend->caps & VMM_BCAP_TSC_SCALING);
 	case VMM_CAP_ADJUST_CLOCK:
 		return VMM_CLOCK_TSC_STABLE | VMM_CLOCK_REALTIME | VMM_CLOCK_HOST_TSC;

@@ -153,6 +153,23 @@ KTAP_TEST(set_tsc_frequency)
 	}
 }
 
+/* Given to the VM, it is that of the vCPUs that come after. */
+KTAP_TEST(set_a_vms_tsc_frequency)
+{
+	struct vcpu *vcpu = start();
+	long khz = CHECK_OK(ioctl(vcpu->fd, VMM_GET_TSC_KHZ, 0));
+
+	CHECK_EQ(vmm_check_extension(VMM_CAP_VM_TSC_CONTROL),
+		 vmm_check_extension(VMM_CAP_TSC_CONTROL));
+	if (!vmm_check_extension(VMM_CAP_VM_TSC_CONTROL))
+		ktap_skip("the CPU does not scale its TSC");
+	CHECK_OK(ioctl(vcpu->vm->fd, VMM_SET_TSC_KHZ, khz / 2));
+	CHECK_EQ(ioctl(vcpu->vm->fd, VMM_GET_TSC_KHZ, 0), khz / 2);
+	CHECK_EQ(ioctl(vcpu->fd, VMM_GET_TSC_KHZ, 0), khz);
+	vcpu = vcpu_create(vcpu->vm, 1);
+	CHECK_EQ(ioctl(vcpu->fd, VMM_GET_TSC_KHZ, 0), khz / 2);
+}
+
 /* ---- kvmclock ---- */
 
 #define PAGE_GPA	GUEST_DATA
