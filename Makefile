@@ -53,7 +53,7 @@ package: python ## the Debian packages vmm-dkms and vmm-tools, in build/
 	tools/testing/lab/test-package build build
 
 ## Run and test, on an emulated host (no virtualization hardware is needed)
-.PHONY: run test test-long test-debug test-package test-kvm-selftests check fuzz coverage lab
+.PHONY: run test test-long test-debug test-package test-kvm-selftests check fuzz fuzz-afl coverage lab
 run: $(if $(HOST),modules) python ## boot Linux in QEMU on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
 ifdef HOST
 	$(LAB) guest build/guest
@@ -66,8 +66,9 @@ endif
 test: python ## the tests, on both vendors and kernels (SUITES='words of names': only some)
 	tools/testing/lab/run-tests $(SUITES)
 
-test-long: python ## what make test leaves out: the emulator's comparisons in full, more kernels (an hour)
+test-long: python ## what make test leaves out: the emulator's comparisons in full, 15 minutes of fuzzing, more kernels
 	$(MAKE) -C $(EMULATOR_TESTS) check-long
+	$(MAKE) -C $(EMULATOR_TESTS) fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),900)
 	tools/testing/lab/run-tests long
 
 test-kvm-selftests: python ## KVM's own selftests, on Debian's KVM and on vmm (CPU_VENDOR=intel; TESTS='some')
@@ -75,6 +76,9 @@ test-kvm-selftests: python ## KVM's own selftests, on Debian's KVM and on vmm (C
 
 fuzz: ## fuzz the emulator for FUZZ_SECONDS= (60)
 	$(MAKE) -C $(EMULATOR_TESTS) fuzz
+
+fuzz-afl: ## the same with AFL++
+	$(MAKE) -C $(EMULATOR_TESTS) fuzz-afl
 
 coverage: ## which lines of the emulator its tests in user space reach
 	$(MAKE) -C $(EMULATOR_TESTS) coverage
