@@ -319,10 +319,15 @@ static int emu_cb_cmpxchg(struct emu_ctxt *c, u64 lin, void *old, const void *ne
 	if (r)
 		return r;
 	if (n < size)
-		return lock_split(c, gpa, old, new, n, size, done);
-	if (is_memory(vcpu, gpa[0], true))
-		return lock_ram(vcpu, gpa[0], old, new, size, done);
-	return vmm_mmio_write(vcpu, gpa[0], new, size);
+		r = lock_split(c, gpa, old, new, n, size, done);
+	else if (is_memory(vcpu, gpa[0], true))
+		r = lock_ram(vcpu, gpa[0], old, new, size, done);
+	else
+		r = vmm_mmio_write(vcpu, gpa[0], new, size);
+	/* The operand is read again; what a device has said of its half still holds. */
+	if (!*done)
+		vcpu->arch.io.log_pos = 0;
+	return r;
 }
 
 int vmm_emu_read_implicit(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size)

@@ -326,7 +326,9 @@ int vmm_emulate(struct vmm_vcpu *vcpu)
 		break;
 	case EMU_CONTINUE:
 		if (unlikely(answers_left(c, io))) {
+			/* A write is queued: it goes out first. */
 			keep_answers(io);
+			r = VMM_RESUME;
 			break;
 		}
 		commit(vcpu, c);

@@ -312,8 +312,8 @@ struct emu_ctxt;
  * (or the supervisor's for EMU_IMPLICIT), splits an access that crosses a page, and tells RAM from
  * devices. All int callbacks return 0, -EMU_FAULT with c->exception filled in, -EMU_IO,
  * -EMU_UNHANDLED or -EMU_NO_MEMORY, which emulate() returns; nothing may have changed when they
- * fail. @write, @cmpxchg and @pio_out may also return EMU_STOP, which means success, but that a REP instruction must not go on to its next
- * iteration: the queue of device writes is full.
+ * fail. @write, @cmpxchg and @pio_out may also return EMU_STOP, which means success, but that a REP
+ * instruction must not go on to its next iteration: the queue of device writes is full.
  *
  * What user space delivered belongs to the reads of one iteration: a callback that is called with
  * c->iterations above 0 is past that iteration and must not use it.
@@ -326,8 +326,9 @@ struct emu_ctxt;
  *		Returns EMU_STOP where that is possible, but not RAM: INS and OUTS then move one
  *		item at a time.
  * @cmpxchg:	store @new if memory holds @old, atomically for the guest's other vCPUs where it is
- *		RAM; @size is 1, 2, 4, 8 or 16. Memory that differs is put into @old, 0 is returned
- *		and *@done is false. A device cannot be locked: it gets a plain write of @new.
+ *		RAM, or return -EMU_UNHANDLED; @size is 1, 2, 4, 8 or 16. Memory that differs may be
+ *		put into @old, 0 is returned and *@done is false. A device cannot be locked: it gets
+ *		a plain write of @new.
  * @get_seg:	read a segment register; cannot fail.
  * @load_seg:	load a segment register as MOV to it would, with all its checks. Optional.
  * @io_allowed:	check the TSS permission bitmap; called when CPL and IOPL do not allow the access.
