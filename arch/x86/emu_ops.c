@@ -32,7 +32,6 @@ static int fault_to_emu(struct emu_ctxt *c, const struct vmm_fault *f)
 	return -EMU_FAULT;
 }
 
-
 /*
  * Is there a slot? Then an access that failed did so because the process may not
  * make it, or the host has no page to give: no device must see it.

@@ -170,6 +170,8 @@ KTAP_TEST(guest_turns_pae_on)
 	*(uint32_t *)vm_gpa(vcpu->vm, GUEST_DATA) = 0x12345678;
 	pdpt[1] = 0;
 	CHECK_EQ(expect_report(vcpu), 32);
+	if (cpu_is_tcg())
+		ktap_skip("TCG marks PAE pointers as accessed: reserved bits when they are loaded again");
 	pdpt[1] = pdpt[0];
 	CHECK_EQ(expect_report(vcpu), 0x12345678);
 	expect_hlt(vcpu);
