@@ -17,28 +17,6 @@
 #include <vmm/compat.h>
 #include <vmm/guest_memory.h>
 
-/* Copy the bytes of one page, in as few accesses as the size allows. */
-static __always_inline int read_user(void *buf, const void __user *p, size_t len)
-{
-	switch (len) {
-	case 1:
-		return __get_user(*(u8 *)buf, (const u8 __user *)p);
-	case 2:
-		return __get_user(*(u16 *)buf, (const u16 __user *)p);
-	case 4:
-		return __get_user(*(u32 *)buf, (const u32 __user *)p);
-	case 8:
-		return __get_user(*(u64 *)buf, (const u64 __user *)p);
-	case 9 ... 16:
-		/* Instruction bytes: two words that may overlap. */
-		if (__get_user(*(u64 *)buf, (const u64 __user *)p))
-			return -EFAULT;
-		return __get_user(*(u64 *)(buf + len - 8), (const u64 __user *)(p + len - 8));
-	default:
-		return __copy_from_user(buf, p, len) ? -EFAULT : 0;
-	}
-}
-
 static __always_inline int write_user(void __user *p, const void *buf, size_t len)
 {
 	switch (len) {
@@ -69,7 +47,7 @@ int vcpu_read_guest(struct vmm_vcpu *vcpu, gpa_t gpa, void *buf, size_t len)
 {
 	const void __user *p = vcpu_guest_ptr(vcpu, gpa);
 
-	return p ? read_user(buf, p, len) : -EFAULT;
+	return p ? vmm_read_user(buf, p, len) : -EFAULT;
 }
 
 /**
@@ -228,7 +206,7 @@ int vmm_read_guest(struct vmm_vm *vm, gpa_t gpa, void *buf, size_t len)
 		gfn_t gfn = gpa_to_gfn(gpa);
 		struct vmm_memslot *slot = vmm_find_slot(vm, gfn);
 
-		if (!slot || read_user(buf, (void __user *)(slot_hva(slot, gfn) +
+		if (!slot || vmm_read_user(buf, (void __user *)(slot_hva(slot, gfn) +
 							     offset_in_page(gpa)), n))
 			return -EFAULT;
 		gpa += n;

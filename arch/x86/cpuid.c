@@ -188,6 +188,7 @@ static void derive(struct vmm_vcpu *vcpu)
 			       vmm_host_spec_ctrl();
 	c->maxphyaddr = sizes & 0xff ? min(sizes & 0xff, 52u) : DEFAULT_MAXPHYADDR;
 	c->gpa_reserved = ~0ull << c->maxphyaddr;
+	vcpu_forget_code(vcpu);
 	c->xcr0_allowed = (LEAF(vcpu, 0xd, 0, eax) | (u64)LEAF(vcpu, 0xd, 0, edx) << 32) &
 			  vmm_supported_xcr0();
 	c->xss_allowed = 0;

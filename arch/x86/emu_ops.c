@@ -101,14 +101,17 @@ static u64 wrap(struct emu_ctxt *c, u64 lin, unsigned int access)
 
 static int emu_cb_fetch(struct emu_ctxt *c, u64 lin, void *buf, unsigned int size)
 {
-	gpa_t gpa;
-	int r = translate(c, lin, VMM_ACCESS_EXEC | user_access(c->cpl), &gpa);
+	struct vmm_vcpu *vcpu = vcpu_of(c);
+	const void __user *ptr;
+	struct vmm_fault f;
+	int r = vcpu_code_ptr(vcpu, lin, VMM_ACCESS_EXEC | user_access(c->cpl), &ptr, &f);
 
-	if (r)
-		return r;
-	if (likely(!vcpu_read_guest(vcpu_of(c), gpa, buf, size)))
-		return 0;
-	return is_memory(vcpu_of(c), gpa, false) ? -EMU_NO_MEMORY : -EMU_UNHANDLED;
+	if (likely(!r))
+		return vmm_read_user(buf, ptr, size) ? -EMU_NO_MEMORY : 0;
+	if (r > 0)
+		return fault_to_emu(c, &f);
+	/* As in translate(); or the page itself is in no slot. */
+	return is_memory(vcpu, f.address, false) ? -EMU_NO_MEMORY : -EMU_UNHANDLED;
 }
 
 static int read_gpa(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int size)

@@ -120,16 +120,16 @@ int vmm_decode(struct vmm_vcpu *vcpu)
 /* The first bytes at RIP; false if they are not in one page of memory. */
 static __always_inline bool peek(struct vmm_vcpu *vcpu, u32 *head)
 {
-	struct vmm_fault fault;
 	u64 lin = vcpu_rip(vcpu);
-	gpa_t gpa;
+	const void __user *ptr;
+	struct vmm_fault fault;
 
 	if (!vcpu_is_64bit(vcpu))
 		lin = (u32)(vcpu_seg(vcpu, SEG_CS)->base + lin);
 	return offset_in_page(lin) <= PAGE_SIZE - sizeof(*head) &&
-	       !vcpu_translate(vcpu, lin, VMM_ACCESS_EXEC | user_access(vcpu_cpl(vcpu)),
-			       true, &gpa, &fault) &&
-	       !vcpu_read_guest(vcpu, gpa, head, sizeof(*head));
+	       !vcpu_code_ptr(vcpu, lin, VMM_ACCESS_EXEC | user_access(vcpu_cpl(vcpu)),
+			      &ptr, &fault) &&
+	       !vmm_read_user(head, ptr, sizeof(*head));
 }
 
 /* VMCALL or VMMCALL: a CPU knows one of them, guests may use either. */

@@ -4,12 +4,15 @@
  *
  * Called for instruction fetch and emulation, where the access must end as it
  * would on the CPU (permissions, accessed and dirty bits, the error code), and
- * for VMM_TRANSLATE. Nothing is cached: guests change their tables and use
- * INVLPG without an exit, so every walk reads guest memory.
+ * for VMM_TRANSLATE. Guests change their tables and use INVLPG without
+ * an exit, so every walk reads guest memory. The last few for instructions are
+ * remembered, to read the same entries again and see that they are unchanged.
  *
  * The vCPU is loaded and vcpu->mutex held; vm->srcu is held; reading a table may
  * fault it in and sleep. Rules: SDM 3A chapter 4, APM 2 chapter 5.
  */
+#include <linux/hash.h>
+#include <linux/log2.h>
 #include <asm/trap_pf.h>
 #include <asm/trapnr.h>
 
@@ -322,16 +325,17 @@ static noinline int translate_slow(struct vmm_vcpu *vcpu, u64 gva, unsigned int 
  * The usual case of long mode in a few instructions a level: all tables in the
  * slot used last, nothing to refuse, accessed and dirty bits set already. Bits
  * are collected on the way and judged at the end; an entry that is not present
- * leads to a table that is nonsense, but still in this slot.
+ * leads to a table that is nonsense, but still in this slot. The entries go into
+ * record, if it is not NULL.
  * Return: true: *gpa is the answer; false: translate_slow() finds out.
  */
 static __always_inline bool translate_fast(struct vmm_vcpu *vcpu, u64 gva, unsigned int access,
-					   gpa_t *gpa)
+					   gpa_t *gpa, struct vmm_code_walk *record)
 {
 	const struct vmm_memslot *slot = vcpu->slot_cache.slot;	/* if its gen is right */
 	const struct vmm_vcpu_arch *arch = &vcpu->arch;
 	u64 need = PTE_P | PTE_A, all = ~0ull, any = 0, refuse, pte, table, size, offset;
-	unsigned int shift = arch->cr4 & X86_CR4_LA57 ? 48 : 39;
+	unsigned int shift = arch->cr4 & X86_CR4_LA57 ? 48 : 39, n = 0;
 	hva_t hva;
 
 	if (vcpu->slot_cache.gen != vmm_slots(vcpu->vm)->gen || !access ||
@@ -348,6 +352,10 @@ static __always_inline bool translate_fast(struct vmm_vcpu *vcpu, u64 gva, unsig
 			goto miss;
 		table = array_index_nospec(table, size) + ((gva >> shift) & 511) * 8;
 		unsafe_get_user(pte, (u64 __user *)(hva + table), miss);
+		if (record) {
+			record->entry[n].ptr = (u64 __user *)(hva + table);
+			record->entry[n++].value = pte;
+		}
 		all &= pte;
 		any |= pte;
 		if (shift == PAGE_SHIFT || pte & PTE_PS)
@@ -376,6 +384,8 @@ static __always_inline bool translate_fast(struct vmm_vcpu *vcpu, u64 gva, unsig
 			 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE))
 		return false;
 	*gpa = (pte & PTE_ADDR & ~offset) | (gva & offset);
+	if (record)
+		record->nr = n;
 	return true;
 miss:
 	__uaccess_end();
@@ -390,9 +400,86 @@ int vcpu_translate(struct vmm_vcpu *vcpu, u64 gva, unsigned int access,
 		*gpa = gva;
 		return 0;
 	}
-	if (likely(vcpu_long_mode(vcpu)) && likely(translate_fast(vcpu, gva, access, gpa)))
+	if (likely(vcpu_long_mode(vcpu)) && likely(translate_fast(vcpu, gva, access, gpa, NULL)))
 		return 0;
 	return translate_slow(vcpu, gva, access, set_ad, gpa, fault);
+}
+
+static __always_inline struct vmm_code_walk *code_walk(struct vmm_vcpu *vcpu, u64 gva)
+{
+	return &vcpu->arch.code_walk[hash_64(gva >> PAGE_SHIFT, ilog2(VMM_CODE_WALKS))];
+}
+
+/* Would the remembered walk be made in the same way, and does it read the same entries? */
+static __always_inline bool walk_holds(struct vmm_vcpu *vcpu, const struct vmm_code_walk *w,
+				       u64 gva, unsigned int access)
+{
+	const struct vmm_vcpu_arch *arch = &vcpu->arch;
+	unsigned int i;
+	u64 pte;
+
+	if (w->slots_gen != vmm_slots(vcpu->vm)->gen || w->page != gva >> PAGE_SHIFT ||
+	    w->access != access || w->cr3 != arch->cr3 || w->cr4 != arch->cr4 ||
+	    w->efer != arch->efer || !(arch->cr0 & X86_CR0_PG))
+		return false;
+	__uaccess_begin_nospec();
+	for (i = 0; i < w->nr; i++) {
+		unsafe_get_user(pte, w->entry[i].ptr, changed);
+		if (unlikely(pte != w->entry[i].value))
+			goto changed;
+	}
+	__uaccess_end();
+	return true;
+changed:
+	__uaccess_end();
+	return false;
+}
+
+/* Make a walk, and remember it if it is one of the usual ones. */
+static noinline int find_code(struct vmm_vcpu *vcpu, struct vmm_code_walk *w, u64 gva,
+			      unsigned int access, const void __user **ptr,
+			      struct vmm_fault *fault)
+{
+	const struct vmm_vcpu_arch *arch = &vcpu->arch;
+	bool usual = false;
+	gpa_t gpa;
+	int r;
+
+	w->slots_gen = 0;
+	if (arch->cr0 & X86_CR0_PG && vcpu_long_mode(vcpu))
+		usual = translate_fast(vcpu, gva, access, &gpa, w);
+	if (!usual) {
+		r = vcpu_translate(vcpu, gva, access, true, &gpa, fault);
+		if (r)
+			return r;
+	}
+	*ptr = vcpu_guest_ptr(vcpu, gpa);
+	if (!*ptr) {
+		fault->address = gpa;
+		return -EFAULT;
+	}
+	if (usual) {
+		w->page = gva >> PAGE_SHIFT;
+		w->access = access;
+		w->cr3 = arch->cr3;
+		w->cr4 = arch->cr4;
+		w->efer = arch->efer;
+		w->hva = (hva_t)*ptr & PAGE_MASK;
+		w->slots_gen = vmm_slots(vcpu->vm)->gen;
+	}
+	return 0;
+}
+
+int vcpu_code_ptr(struct vmm_vcpu *vcpu, u64 gva, unsigned int access,
+		  const void __user **ptr, struct vmm_fault *fault)
+{
+	struct vmm_code_walk *w = code_walk(vcpu, gva);
+
+	regs_need(vcpu, VMM_G_CR0 | VMM_G_CR3 | VMM_G_CR4);
+	if (unlikely(!walk_holds(vcpu, w, gva, access)))
+		return find_code(vcpu, w, gva, access, ptr, fault);
+	*ptr = (const void __user *)(w->hva + offset_in_page(gva));
+	return 0;
 }
 
 int vcpu_load_pdptrs(struct vmm_vcpu *vcpu, u64 cr3)

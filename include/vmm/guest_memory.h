@@ -55,7 +55,30 @@ static __always_inline void __user *vcpu_guest_ptr(struct vmm_vcpu *vcpu, gpa_t 
 	return (void __user *)(slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa));
 }
 
-/* Slots passed access_ok() when they were added: no check here. */
+/* Slots passed access_ok() when they were added: no check here and below. */
+
+/* Copy bytes of one page, in as few accesses as the size allows. 0, -EFAULT. */
+static __always_inline int vmm_read_user(void *buf, const void __user *p, size_t len)
+{
+	switch (len) {
+	case 1:
+		return __get_user(*(u8 *)buf, (const u8 __user *)p);
+	case 2:
+		return __get_user(*(u16 *)buf, (const u16 __user *)p);
+	case 4:
+		return __get_user(*(u32 *)buf, (const u32 __user *)p);
+	case 8:
+		return __get_user(*(u64 *)buf, (const u64 __user *)p);
+	case 9 ... 16:
+		/* Instruction bytes: two words that may overlap. */
+		if (__get_user(*(u64 *)buf, (const u64 __user *)p))
+			return -EFAULT;
+		return __get_user(*(u64 *)(buf + len - 8), (const u64 __user *)(p + len - 8));
+	default:
+		return __copy_from_user(buf, p, len) ? -EFAULT : 0;
+	}
+}
+
 static __always_inline int vcpu_read_guest_u64(struct vmm_vcpu *vcpu, gpa_t gpa, u64 *val)
 {
 	u64 __user *p = vcpu_guest_ptr(vcpu, gpa);

@@ -114,6 +114,29 @@ struct vmm_io_pending {
 	u8 log[VMM_IO_LOG];
 };
 
+/**
+ * struct vmm_code_walk - an earlier walk of the guest's page tables for an instruction
+ * @slots_gen: the generation of memory slots, 0: none is remembered
+ * @page: the linear page number that it was a walk for
+ * @cr3: the guest's registers, as they were
+ * @cr4: the same
+ * @efer: the same
+ * @access: VMM_ACCESS_*
+ * @nr: how many entries it read
+ * @entry: where they are and what they were
+ * @hva: the result, with no offset in the page
+ */
+struct vmm_code_walk {
+	u64 slots_gen;
+	u64 page;
+	u64 cr3, cr4, efer;
+	u32 access;
+	u32 nr;
+	struct { u64 __user *ptr; u64 value; } entry[5];
+	hva_t hva;
+};
+#define VMM_CODE_WALKS		4	/* a power of two */
+
 struct vmm_vcpu_arch {
 	/* Up to cpuid a snapshot is a copy of the bytes (snapshot.c): no pointers here. */
 
@@ -221,6 +244,7 @@ struct vmm_vcpu_arch {
 	unsigned int halt_poll_ns;		/* see halt.c */
 	struct vmm_io_pending io;
 	struct emu_ctxt *emu;			/* allocated at first use */
+	struct vmm_code_walk code_walk[VMM_CODE_WALKS];	/* by page, see walk.c */
 	struct vmm_vcpu_snapshot *snapshot;	/* see snapshot.c */
 	struct tdp_vcpu_cache *tdp_cache;	/* pages for tables, see tdp.c */
 	u64 mmio_gen;				/* slot generation in which ... */

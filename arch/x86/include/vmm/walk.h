@@ -34,6 +34,32 @@ struct vmm_fault {
 int vcpu_translate(struct vmm_vcpu *vcpu, u64 gva, unsigned int access,
 		   bool set_ad, gpa_t *gpa, struct vmm_fault *fault);
 
+/**
+ * vcpu_code_ptr() - where the VM's process has the code at a linear address
+ * @vcpu: whose page tables and mode count
+ * @gva: the linear address
+ * @access: VMM_ACCESS_EXEC, with USER at CPL 3
+ * @ptr: result, good up to the end of the page
+ * @fault: filled in when it returns 1
+ *
+ * As vcpu_translate(), but it remembers the last few walks: if the entries that one
+ * found are still what is in memory, it would end where it ended then.
+ * Context: srcu held, vCPU loaded, may sleep.
+ * Return: 0, 1 (fault), or -EFAULT if a page table cannot be read or the page is in no
+ * slot; @fault->address is where that is.
+ */
+int vcpu_code_ptr(struct vmm_vcpu *vcpu, u64 gva, unsigned int access,
+		  const void __user **ptr, struct vmm_fault *fault);
+
+/* Something that walks depend on, and that is not among what is compared, changed. */
+static inline void vcpu_forget_code(struct vmm_vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < VMM_CODE_WALKS; i++)
+		vcpu->arch.code_walk[i].slots_gen = 0;
+}
+
 /* Reload pdptr[] from CR3 for PAE paging. 0, or -EINVAL if reserved bits are set
  * (the caller injects #GP), -EFAULT. */
 int vcpu_load_pdptrs(struct vmm_vcpu *vcpu, u64 cr3);
