@@ -185,6 +185,15 @@ void svm_load(struct vmm_vcpu *vcpu, int cpu);
 /* regs.c */
 void svm_write_groups(struct svm_vcpu *svm, u32 dirty);
 void svm_fetch(struct vmm_vcpu *vcpu, u32 groups);
+static __always_inline void svm_read_mode(struct svm_vcpu *svm)
+{
+	const struct vmcb_save_area *save = &svm->vmcb->save;
+	struct vmm_vcpu_arch *arch = &svm->vcpu.arch;
+
+	arch->mode.cpl = save->cpl;
+	arch->mode.cs_l = save->cs.attrib & SVM_SELECTOR_L_MASK;
+	arch->mode.cs_db = save->cs.attrib & SVM_SELECTOR_DB_MASK;
+}
 
 /* intercept.c */
 void svm_init_intercepts(struct svm_vcpu *svm);

@@ -192,5 +192,7 @@ void svm_fetch(struct vmm_vcpu *vcpu, u32 groups)
 	}
 	if (groups & VMM_G_PENDING_DB)
 		arch->pending_db = 0;		/* the CPU delivers it before it exits */
+	if (groups & VMM_G_MODE)
+		svm_read_mode(svm);
 	arch->avail |= groups;
 }

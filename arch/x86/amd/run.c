@@ -82,9 +82,7 @@ static __always_inline void read_block(struct svm_vcpu *svm)
 	arch->cr3 = vmcb->save.cr3;
 	arch->cr8 = vmcb->control.int_ctl & V_TPR_MASK;
 	arch->shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK;
-	arch->mode.cpl = vmcb->save.cpl;
-	arch->mode.cs_l = vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK;
-	arch->mode.cs_db = vmcb->save.cs.attrib & SVM_SELECTOR_DB_MASK;
+	svm_read_mode(svm);
 	if (svm_has(SVM_F_VNMI))
 		arch->nmi_masked = vmcb->control.int_ctl & INT_CTL_NMI_BLOCKED;
 	arch->avail = GROUPS_COPIED;

@@ -98,11 +98,23 @@ static void fetch_cr(struct intel_vcpu *v, u32 groups)
 	}
 }
 
+/* Two fields instead of the eight of CS and SS. */
+static void fetch_mode(struct vmm_vcpu_arch *a)
+{
+	u32 cs = vmcs_read(GUEST_CS_AR_BYTES);
+
+	a->mode.cs_l = cs & VMX_AR_L_MASK;
+	a->mode.cs_db = cs & VMX_AR_DB_MASK;
+	a->mode.cpl = VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES));
+}
+
 static noinline void fetch_rare(struct intel_vcpu *v, u32 groups)
 {
 	struct vmm_vcpu_arch *a = &v->vcpu.arch;
 	u32 segs;
 
+	if (groups & VMM_G_MODE)
+		fetch_mode(a);
 	for (segs = groups & VMM_G_SEGS; segs; segs &= segs - 1)
 		fetch_segment(&a->seg[__ffs(segs)], __ffs(segs));
 	if (groups & (VMM_G_CR0 | VMM_G_CR3 | VMM_G_CR4))

@@ -43,7 +43,7 @@ enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, NR_SEGS
 #define VMM_G_DR	(1u << 17)		/* written only: hw_dr7, dr6 (db[] is loaded by the core) */
 #define VMM_G_PENDING_DB (1u << 18)		/* pending_db */
 #define VMM_G_REGS	((1u << 19) - 1)
-/* Read only: mode, where a backend has it for the asking after each exit. */
+/* Read only: mode, unless CS or SS is dirty. */
 #define VMM_G_MODE	(1u << 19)
 /* Written only: settings of the control structure. */
 #define VMM_G_TSC	(1u << 20)		/* tsc_offset, tsc_ratio */

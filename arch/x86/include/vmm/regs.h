@@ -88,11 +88,13 @@ static __always_inline bool vcpu_long_mode(struct vmm_vcpu *vcpu)
 	return vcpu->arch.efer & EFER_LMA;
 }
 
-/* arch.mode is current: filled in at the last exit, and no segment changed since. */
+/* Make arch.mode readable; false if a segment changed since the exit: it is in seg[] then. */
 static __always_inline bool vcpu_mode_known(struct vmm_vcpu *vcpu)
 {
-	return likely((vcpu->arch.avail & VMM_G_MODE) &&
-		      !(vcpu->arch.dirty & (VMM_G_SEG(SEG_CS) | VMM_G_SEG(SEG_SS))));
+	if (unlikely(vcpu->arch.dirty & (VMM_G_SEG(SEG_CS) | VMM_G_SEG(SEG_SS))))
+		return false;
+	regs_need(vcpu, VMM_G_MODE);
+	return true;
 }
 
 /* 64-bit code segment: instructions decode with REX, RIP has 64 bits. */
