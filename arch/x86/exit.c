@@ -134,7 +134,7 @@ static int handle_tdp_fault(struct vmm_vcpu *vcpu)
 	/* No instruction to emulate: an event's delivery met a device. */
 	if (exit->vectoring.type)
 		return vmm_internal_error(vcpu, VMM_INTERNAL_ERROR_DELIVERY_EV);
-	return vmm_emulate(vcpu);
+	return vmm_plain_mmio(vcpu, &r) ? r : vmm_emulate(vcpu);
 }
 
 static int handle_invlpg(struct vmm_vcpu *vcpu)

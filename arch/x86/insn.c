@@ -179,6 +179,22 @@ static int retire(struct vmm_vcpu *vcpu, u8 shadow, bool stepped)
 	return unlikely(stepped) ? vmm_single_step(vcpu) : VMM_RESUME;
 }
 
+/* The same where, as nearly always, there is nothing of that; RFLAGS and INTR are there. */
+static __always_inline int retire_usual(struct vmm_vcpu *vcpu)
+{
+	const struct vmm_vcpu_arch *a = &vcpu->arch;
+
+	if (likely(!a->shadow && !(a->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
+		return VMM_RESUME;
+	return retire(vcpu, 0, a->rflags & X86_EFLAGS_TF);
+}
+
+int vmm_retire_insn(struct vmm_vcpu *vcpu)
+{
+	regs_need(vcpu, VMM_G_RFLAGS | VMM_G_INTR);
+	return retire_usual(vcpu);
+}
+
 int vmm_skip_insn(struct vmm_vcpu *vcpu)
 {
 	struct vmm_vcpu_arch *a = &vcpu->arch;
@@ -197,9 +213,7 @@ int vmm_skip_insn(struct vmm_vcpu *vcpu)
 	if (unlikely((rip ^ a->rip) >> 32) && !vcpu_is_64bit(vcpu))
 		rip = (u32)rip;
 	vcpu_set_rip(vcpu, rip);
-	if (likely(!a->shadow && !(a->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
-		return VMM_RESUME;
-	return retire(vcpu, 0, a->rflags & X86_EFLAGS_TF);
+	return retire_usual(vcpu);
 }
 
 /* --- emulation --- */
@@ -213,45 +227,6 @@ static void commit(struct vmm_vcpu *vcpu, struct emu_ctxt *c)
 		vcpu_set_rflags(vcpu, c->rflags);
 	/* Answers belong to one instruction, or one iteration of it. */
 	vcpu->arch.io.log_len = 0;
-}
-
-/*
- * A plain load from a device needs nothing of the emulator before the answer is
- * there, and little afterwards: ask user space at once.
- */
-static bool ask_at_once(struct vmm_vcpu *vcpu, struct emu_ctxt *c)
-{
-	const struct vmm_exit *exit = &vcpu->arch.exit;
-	unsigned int size = emu_plain_load(&c->insn);
-	u64 value;
-
-	if (!size || exit->reason != VX_TDP_FAULT || exit->fault.walk ||
-	    exit->fault.access != VMM_ACCESS_READ || !vcpu_is_device(vcpu, exit->fault.gpa) ||
-	    offset_in_page(exit->fault.gpa) + size > PAGE_SIZE)
-		return false;
-	/* At a page's first byte: the operand may begin in the page before. */
-	if (!offset_in_page(exit->fault.gpa) && size > 1 && emu_operand_offset(c))
-		return false;
-	/* What a listener in the kernel answers is in the log then. */
-	return vmm_mmio_read(vcpu, exit->fault.gpa, &value, size) == -EMU_IO;
-}
-
-/*
- * The answer to such a load. Nothing but the registers that it names has been
- * looked at since the exit, so only they are brought up to date.
- */
-int vmm_finish_load(struct vmm_vcpu *vcpu, u64 value)
-{
-	struct emu_ctxt *c = vcpu->arch.emu;
-
-	regs_need(vcpu, VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS);
-	c->gpr = vcpu->arch.gpr;
-	c->rip = vcpu->arch.rip;
-	c->mode = code_mode(vcpu);
-	emu_finish_load(c, value);
-	regs_dirty(vcpu, VMM_G_RSP);
-	vcpu_set_rip(vcpu, c->rip);
-	return retire(vcpu, 0, vcpu->arch.rflags & X86_EFLAGS_TF);
 }
 
 /*
@@ -305,11 +280,6 @@ int vmm_emulate(struct vmm_vcpu *vcpu)
 		r = decode(vcpu, c);
 		if (r)
 			return vmm_emulation_error(vcpu, r);
-		if (ask_at_once(vcpu, c)) {
-			io->plain_load = true;
-			return vmm_io_exit(vcpu);
-		}
-		io->log_pos = 0;
 	}
 	vcpu->arch.stat.emulations++;
 	c->max_items = items_at_once(vcpu, c, again);

@@ -165,6 +165,22 @@ int vmm_mmio_write(struct vmm_vcpu *vcpu, gpa_t gpa, const void *buf, unsigned i
 	return EMU_STOP;
 }
 
+int vmm_mmio_store(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int len, u64 value)
+{
+	struct vmm_run *run = vcpu->run;
+
+	trace_vmm_mmio(vcpu, true, gpa, len, value);
+	if (!device_write(vcpu, gpa, len, &value))
+		return VMM_RESUME;
+	run->exit_reason = VMM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = true;
+	memcpy(run->mmio.data, &value, sizeof(value));
+	vcpu->arch.stat.mmio_exits++;
+	return VMM_TO_USER;
+}
+
 /* INS: a batch of items; listeners answer one at a time. */
 int vmm_pio_in(struct vmm_vcpu *vcpu, u16 port, unsigned int size, unsigned int count, void *buf)
 {

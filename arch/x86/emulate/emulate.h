@@ -435,6 +435,16 @@ int emu_fetch(struct emu_ctxt *c);
 int emu_take_bytes(struct emu_ctxt *c, const u8 *bytes, unsigned int n);
 
 /**
+ * emu_take_raw - the same for bytes that are in two words
+ * @c:		with @mode set
+ * @raw:	the first 16 bytes; those that are not known are 0
+ * @n:		how many are known
+ *
+ * Return: as emu_decode().
+ */
+int emu_take_raw(struct emu_ctxt *c, const u64 *raw, unsigned int n);
+
+/**
  * emulate - execute c->insn
  * @c:	complete, with a decoded instruction
  *
@@ -482,5 +492,14 @@ unsigned int emu_operand_offset(struct emu_ctxt *c);
  * Does what emulate() does after its read callback: @c->gpr and @c->rip change.
  */
 void emu_finish_load(struct emu_ctxt *c, u64 val);
+
+/**
+ * emu_plain_store - is this a store of a general register or an immediate, and nothing else?
+ * @c:		with @gpr and a decoded instruction
+ * @val:	what it stores
+ *
+ * Return: bytes that it writes (MOV to memory), or 0.
+ */
+unsigned int emu_plain_store(const struct emu_ctxt *c, u64 *val);
 
 #endif

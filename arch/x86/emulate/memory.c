@@ -160,7 +160,7 @@ static inline bool is_same(const struct emu_ctxt *c, const u64 *raw, unsigned in
 }
 
 /* Decode @n bytes in @raw, if they are not what was decoded last. */
-static int decode_raw(struct emu_ctxt *c, const u64 *raw, unsigned int n)
+int emu_take_raw(struct emu_ctxt *c, const u64 *raw, unsigned int n)
 {
 	int ret;
 
@@ -186,7 +186,7 @@ int emu_take_bytes(struct emu_ctxt *c, const u8 *bytes, unsigned int n)
 		n = sizeof(in.bytes);
 	for (unsigned int i = 0; i < n; i++)
 		in.bytes[i] = bytes[i];
-	return decode_raw(c, in.raw, n);
+	return emu_take_raw(c, in.raw, n);
 }
 
 int emu_fetch(struct emu_ctxt *c)
@@ -208,7 +208,7 @@ int emu_fetch(struct emu_ctxt *c)
 	ret = c->ops->fetch(c, lin, in.bytes, n);
 	if (ret)
 		return ret;
-	ret = decode_raw(c, in.raw, n);
+	ret = emu_take_raw(c, in.raw, n);
 	if (ret == -EMU_TRUNCATED && n < window) {
 		lin += n;
 		if (c->mode != EMU_MODE_64)
@@ -216,7 +216,7 @@ int emu_fetch(struct emu_ctxt *c)
 		ret = c->ops->fetch(c, lin, in.bytes + n, window - n);
 		if (ret)
 			return ret;
-		ret = decode_raw(c, in.raw, window);
+		ret = emu_take_raw(c, in.raw, window);
 	}
 	switch (ret) {
 	case 0:

@@ -185,7 +185,7 @@ bool emu_condition(const struct emu_ctxt *c)
 	return v != (c->insn.opcode & 1);
 }
 
-/* --- plain loads, for a caller that answers them without emulate() --- */
+/* --- plain loads and stores, for a caller that answers them without emulate() --- */
 
 unsigned int emu_plain_load(const struct emu_insn *insn)
 {
@@ -221,4 +221,19 @@ void emu_finish_load(struct emu_ctxt *c, u64 val)
 		val = sign_extend(val, emu_plain_load(&c->insn));
 	emu_set_reg(c, c->insn.reg, c->insn.op_bytes, val);
 	c->rip = c->mode == EMU_MODE_64 ? next : (u32)next;
+}
+
+unsigned int emu_plain_store(const struct emu_ctxt *c, u64 *val)
+{
+	const struct emu_insn *insn = &c->insn;
+
+	if (!insn_has_mem(insn) || insn->map != INSN_MAP_1BYTE || insn->op != INSN_MOV)
+		return 0;
+	if (insn->opcode == 0x88 || insn->opcode == 0x89)
+		*val = emu_get_reg(c, insn->reg, insn->op_bytes);
+	else if (insn->opcode == 0xc6 || insn->opcode == 0xc7)
+		*val = insn->imm & size_mask(insn->op_bytes);
+	else
+		return 0;
+	return insn->op_bytes;
 }

@@ -968,6 +968,37 @@ static void plain_loads(void)
 	end();
 }
 
+/* Stores that the caller makes itself: what emulate() would store. */
+static void plain_stores(void)
+{
+	static const struct { const char *code; unsigned int n, size; } stores[] = {
+		{ "\x88\x27", 2, 1 }, { "\x40\x88\x27", 3, 1 }, { "\x89\x07", 2, 4 },
+		{ "\x66\x89\x07", 3, 2 }, { "\x48\x89\x27", 3, 8 },
+		{ "\xc6\x07\x9a", 3, 1 }, { "\x66\xc7\x07\x78\x9a", 5, 2 },
+		{ "\xc7\x07\x78\x56\x34\x92", 6, 4 }, { "\x48\xc7\x07\x78\x56\x34\x92", 7, 8 },
+		{ "\x8b\x07", 2, 0 }, { "\x89\xc7", 2, 0 }, { "\x8c\x1f", 2, 0 }, { "\x01\x07", 2, 0 },
+		{ "\xa3\0\0\0\0\0\0\0\0", 9, 0 }, { "\x0f\x38\xf1\x07", 4, 0 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
+		u64 value = 0;
+
+		start64();
+		m.gpr[INSN_RAX] = 0x1122334455667788;
+		m.gpr[INSN_RSP] = 0x99aabbccddeeff00;
+		m.gpr[INSN_RDI] = 0x8000;
+		machine_code(&m, stores[i].code, stores[i].n);
+		EXPECT_EQ(emu_fetch(&m.c), 0);
+		EXPECT_EQ(emu_plain_store(&m.c, &value), stores[i].size);
+		if (stores[i].size) {
+			machine_store(&m, 0x8000, 8, 0);
+			EXPECT_EQ(machine_step(&m), 0);
+			EXPECT_EQ(machine_load(&m, 0x8000, 8), value);
+		}
+		end();
+	}
+}
+
 static const struct ktap_test tests[] = {
 	{ "mov_forms", mov_forms },
 	{ "restart_reads", restart_reads },
@@ -994,6 +1025,7 @@ static const struct ktap_test tests[] = {
 	{ "fetching", fetching },
 	{ "remembered_instruction", remembered_instruction },
 	{ "plain_loads", plain_loads },
+	{ "plain_stores", plain_stores },
 };
 
 int main(void)

@@ -61,10 +61,15 @@ int vmm_decode(struct vmm_vcpu *vcpu);
 /* Is the instruction that raised #UD the other vendor's hypercall? */
 bool vmm_at_hypercall(struct vmm_vcpu *vcpu);
 
-/* The answer to a load that user space was asked without emulation. */
-int vmm_finish_load(struct vmm_vcpu *vcpu, u64 value);
+/* What follows an instruction that RIP has been moved behind: as vmm_skip_insn(). */
+int vmm_retire_insn(struct vmm_vcpu *vcpu);
 /* Act on what an emulator function returned instead of 0. */
 int vmm_emulation_error(struct vmm_vcpu *vcpu, int r);
+
+/* --- mmio.c: loads from and stores to devices without the emulator --- */
+bool vmm_plain_mmio(struct vmm_vcpu *vcpu, int *result);
+/* The answer to a load that user space was asked. */
+int vmm_finish_load(struct vmm_vcpu *vcpu, u64 value);
 
 /* --- trace.c --- */
 void vmm_trace_fail_entry(struct vmm_vcpu *vcpu, const char *why);
@@ -80,6 +85,8 @@ int vmm_pio_in(struct vmm_vcpu *vcpu, u16 port, unsigned int size, unsigned int 
 	       void *buf);
 int vmm_pio_out(struct vmm_vcpu *vcpu, u16 port, unsigned int size, unsigned int count,
 		const void *buf);
+/* A store of at most 8 bytes by an instruction that is complete: VMM_RESUME, VMM_TO_USER. */
+int vmm_mmio_store(struct vmm_vcpu *vcpu, gpa_t gpa, unsigned int len, u64 value);
 bool vmm_io_queued(struct vmm_vcpu *vcpu);
 int vmm_io_exit(struct vmm_vcpu *vcpu);		/* VMM_TO_USER */
 /* Forget all that is queued and all answers: the instruction did not complete. */
