@@ -18,9 +18,12 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/asm.h>
 #include <asm/fpu/xcr.h>
+#include <asm/fpu/xstate.h>
 #include <asm/pkru.h>
 
+#include <vmm/compat.h>
 #include <vmm/x86.h>
 
 #define XCR0_AVX512	(XFEATURE_MASK_OPMASK | XFEATURE_MASK_ZMM_Hi256 | XFEATURE_MASK_Hi16_ZMM)
@@ -34,6 +37,9 @@ static struct {
 } components[64];
 
 #define LEGACY_AND_HEADER	(512 + 64)
+
+/* The kernel uses XSAVES, and does nothing about the registers besides. */
+static bool swap_is_simple;
 
 void vmm_fpu_setup(void)
 {
@@ -50,6 +56,7 @@ void vmm_fpu_setup(void)
 			components[i].aligned = ecx & BIT(1);
 		}
 	}
+	swap_is_simple = boot_cpu_has(X86_FEATURE_XSAVES) && !boot_cpu_has_bug(X86_BUG_FXSAVE_LEAK);
 	host_xss = 0;
 	if (boot_cpu_has(X86_FEATURE_XSAVES))
 		rdmsrl(MSR_IA32_XSS, host_xss);
@@ -111,19 +118,68 @@ void vmm_fpu_reset(struct vmm_vcpu *vcpu)
 
 /* --- around VMM_RUN and around each entry --- */
 
+/* To the kernel's format, and for the components that the task is to have. */
+static __always_inline void save_registers(struct fpu *fpu, struct fpstate *state)
+{
+	struct xregs_state *x = &state->regs.xsave;
+
+	asm volatile("xsaves64 %0" : "=m" (*x) : "m" (*x), "a" ((u32)state->xfeatures),
+		     "d" (state->xfeatures >> 32) : "memory");
+	/* The kernel tells user space who slows a CPU down. */
+	if (unlikely(x->header.xfeatures & XFEATURE_MASK_AVX512))
+		fpu->avx512_timestamp = jiffies;
+}
+
+/* Of all components: those that the task does not have become initial. */
+static __always_inline void load_registers(const struct fpstate *state)
+{
+	asm volatile("1: xrstors64 %0\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FPU_RESTORE)
+		     : : "m" (state->regs.xsave), "a" ((u32)XFEATURE_MASK_FPSTATE),
+		       "d" ((u32)((u64)XFEATURE_MASK_FPSTATE >> 32)) : "memory");
+}
+
+/*
+ * What fpu_swap_kvm_fpstate() does, where it comes down to this: the registers are
+ * the task's and stay so, as the kernel sees it, only fpu->fpstate says which of
+ * its two states is in them. Interrupts are off, because one may use the FPU.
+ */
+static __always_inline void swap_state(struct vmm_vcpu *vcpu, bool enter)
+{
+	struct fpstate *guest = vcpu->arch.fpu.fpstate;
+	struct fpu *fpu = vmm_task_fpu();
+	struct fpstate *from = fpu->fpstate, *to = enter ? guest : fpu->__task_fpstate;
+
+	if (unlikely(!swap_is_simple || test_thread_flag(TIF_NEED_FPU_LOAD) ||
+		     from->xfd != to->xfd)) {
+		local_irq_enable();
+		fpu_swap_kvm_fpstate(&vcpu->arch.fpu, enter);
+		local_irq_disable();
+		return;
+	}
+	save_registers(fpu, from);
+	fpu->__task_fpstate = enter ? from : NULL;
+	fpu->fpstate = to;
+	guest->in_use = enter;
+	load_registers(to);
+}
+
 void vmm_fpu_load_guest(struct vmm_vcpu *vcpu)
 {
-	fpu_swap_kvm_fpstate(&vcpu->arch.fpu, true);
+	local_irq_disable();
+	swap_state(vcpu, true);
 	vcpu->arch.fpu_loaded = true;
-	preempt_disable();
 	vmm_msr_load_guest(vcpu);
-	preempt_enable();
+	local_irq_enable();
 }
 
 void vmm_fpu_put_guest(struct vmm_vcpu *vcpu)
 {
+	local_irq_disable();
 	vcpu->arch.fpu_loaded = false;
-	fpu_swap_kvm_fpstate(&vcpu->arch.fpu, false);
+	swap_state(vcpu, false);
+	local_irq_enable();
 }
 
 /*

@@ -133,6 +133,13 @@
 #define vmm_do_machine_check(regs)	((void)(regs))
 #endif
 
+/* The FPU state of the current task. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define vmm_task_fpu()	x86_task_fpu(current)
+#else
+#define vmm_task_fpu()	(&current->thread.fpu)
+#endif
+
 /* __assign_str() lost its second argument in 6.10. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 #define VMM_ASSIGN_STR(dst, src)	__assign_str(dst)

@@ -222,12 +222,9 @@ void vmm_fpu_put_guest(struct vmm_vcpu *vcpu);		/* RUN ends */
 void vmm_xstate_switch_to_guest(struct vmm_vcpu *vcpu);
 void vmm_xstate_switch_to_host(struct vmm_vcpu *vcpu);
 
-/* Before an entry, interrupts off: the registers are the guest's. */
+/* Before an entry, interrupts off: what belongs to the registers, which are the guest's. */
 static __always_inline void vmm_xstate_load_guest(struct vmm_vcpu *vcpu)
 {
-	/* The kernel used the FPU, or other tasks ran, since vmm_fpu_load_guest(). */
-	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
-		switch_fpu_return();
 	if (unlikely(vcpu->arch.xstate_switch))
 		vmm_xstate_switch_to_guest(vcpu);
 }
