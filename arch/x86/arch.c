@@ -362,17 +362,26 @@ void vmm_arch_vcpu_destroy(struct vmm_vcpu *vcpu)
 	kfree(vcpu->arch.emu);
 }
 
-/* Preemption off. vcpu->cpu tells the backend where it was before. */
-void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu)
+static noinline void load_anew(struct vmm_vcpu *vcpu, int cpu)
 {
 	vmm_call(load)(vcpu, cpu);
-	if (unlikely(vcpu->cpu != cpu || READ_ONCE(vmm_tsc_shift) != vcpu->arch.tsc_shift))
+	if (vcpu->cpu != cpu || READ_ONCE(vmm_tsc_shift) != vcpu->arch.tsc_shift)
 		vmm_clock_load(vcpu, cpu);
 	if (vcpu->cpu != cpu && vcpu->arch.apic)
 		vmm_apic_timer_migrate(vcpu->arch.apic);
 	if (vcpu->arch.fpu_loaded)
 		vmm_msr_load_guest(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
+}
+
+/* Preemption off. vcpu->cpu tells the backend where it was before. */
+void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu)
+{
+	if (likely(vcpu->cpu == cpu && READ_ONCE(vmm_tsc_shift) == vcpu->arch.tsc_shift &&
+		   !vcpu->arch.fpu_loaded))
+		vmm_call(load)(vcpu, cpu);
+	else
+		load_anew(vcpu, cpu);
 }
 
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu)

@@ -265,8 +265,6 @@ int vmm_handle_exit(struct vmm_vcpu *vcpu)
 	vcpu->arch.stat.exit[reason]++;
 	/* Direct calls for what most exits are: an indirect one costs a retpoline. */
 	switch (reason) {
-	case VX_INTERRUPT:
-		return VMM_RESUME;
 	case VX_TDP_FAULT:
 		return handle_tdp_fault(vcpu);
 	case VX_IO:

@@ -218,34 +218,44 @@ int vmm_pio_out(struct vmm_vcpu *vcpu, u16 port, unsigned int size, unsigned int
 
 /* --- IN and OUT from the exit record --- */
 
+static int handle_in(struct vmm_vcpu *vcpu, u16 port, unsigned int size)
+{
+	u64 value = 0;
+	int r = vmm_skip_insn(vcpu);
+
+	if (!vmm_bus_read(vcpu, VMM_BUS_PIO, port, size, &value)) {
+		vmm_set_in_value(vcpu, size, value);
+		return r;
+	}
+	trace_vmm_pio(vcpu, true, port, size, 1, 0);
+	vcpu->arch.io.in_size = size;
+	vcpu->arch.io.rip = vcpu_rip(vcpu);
+	return pio_exit(vcpu, true, port, size, 1);
+}
+
+/* Nothing is left to do when user space has seen it. */
+static int handle_out(struct vmm_vcpu *vcpu, u16 port, unsigned int size)
+{
+	u64 value = vcpu->arch.gpr[GPR_RAX] & GENMASK_ULL(size * 8 - 1, 0);
+	int r = vmm_skip_insn(vcpu);
+
+	trace_vmm_pio(vcpu, false, port, size, 1, value);
+	if (!vmm_bus_write(vcpu, VMM_BUS_PIO, port, size, &value))
+		return r;
+	*(u64 *)pio_page(vcpu) = value;
+	pio_exit(vcpu, false, port, size, 1);
+	vcpu->arch.io.wait = VMM_IO_NONE;
+	return VMM_TO_USER;
+}
+
 int vmm_handle_io(struct vmm_vcpu *vcpu)
 {
 	const struct vmm_exit *exit = &vcpu->arch.exit;
-	u16 port = exit->io.port;
-	unsigned int size = exit->io.size;
-	u64 value = 0;
-	int r;
 
 	if (unlikely(exit->io.string))
 		return vmm_emulate(vcpu);
-
-	r = vmm_skip_insn(vcpu);
-	if (exit->io.in) {
-		if (!vmm_bus_read(vcpu, VMM_BUS_PIO, port, size, &value)) {
-			vmm_set_in_value(vcpu, size, value);
-			return r;
-		}
-		trace_vmm_pio(vcpu, true, port, size, 1, 0);
-		vcpu->arch.io.in_size = size;
-	} else {
-		value = vcpu->arch.gpr[GPR_RAX] & GENMASK_ULL(size * 8 - 1, 0);
-		trace_vmm_pio(vcpu, false, port, size, 1, value);
-		if (!vmm_bus_write(vcpu, VMM_BUS_PIO, port, size, &value))
-			return r;
-		memcpy(pio_page(vcpu), &value, sizeof(value));
-	}
-	vcpu->arch.io.rip = vcpu_rip(vcpu);
-	return pio_exit(vcpu, exit->io.in, port, size, 1);
+	return exit->io.in ? handle_in(vcpu, exit->io.port, exit->io.size) :
+			     handle_out(vcpu, exit->io.port, exit->io.size);
 }
 
 /* IN writes AL, AX, or all of RAX by way of EAX. */

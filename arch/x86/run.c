@@ -7,9 +7,9 @@
  *	    enter()		requests, events, interrupts off, backend->run()
  *	    vmm_handle_exit()	exit.c: the handler of the exit's reason
  *
- * Locks: vcpu->mutex is held throughout. vm->srcu is held for reading
- * everywhere but in the guest and where the thread yields the CPU, so handlers
- * may use memory slots and I/O buses freely and may sleep.
+ * Locks: vcpu->mutex is held throughout. vm->srcu is held for reading where
+ * requests and exits are handled and where I/O is completed, so handlers may use
+ * memory slots and I/O buses freely and may sleep.
  */
 #define pr_fmt(fmt) "vmm: " fmt
 
@@ -125,7 +125,6 @@ static __always_inline bool must_not_enter(struct vmm_vcpu *vcpu, unsigned long 
  * VX_NONE if the guest was not entered; VMM_TO_USER or an errno from requests.
  */
 static __always_inline int enter(struct vmm_vcpu *vcpu)
-	__must_hold(&vcpu->vm->srcu)
 {
 	struct vmm_vm *vm = vcpu->vm;
 	unsigned long flags;
@@ -133,13 +132,14 @@ static __always_inline int enter(struct vmm_vcpu *vcpu)
 	int r;
 
 	if (READ_ONCE(vcpu->requests)) {
+		vcpu->srcu_idx = srcu_read_lock(&vm->srcu);
 		r = handle_requests(vcpu);
+		srcu_read_unlock(&vm->srcu, vcpu->srcu_idx);
 		if (r <= 0)
 			return r;
 	}
 
 	preempt_disable();
-	srcu_read_unlock(&vm->srcu, vcpu->srcu_idx);
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, VMM_IN_GUEST);
 	/* mode before requests and tlb_gen: see virt/vcpu.c */
@@ -179,17 +179,26 @@ out:
 	if (likely(vcpu->arch.exit.reason != VX_NONE))
 		vtime_account_guest_exit();
 	local_irq_enable();
-	vcpu->srcu_idx = srcu_read_lock(&vm->srcu);
 	preempt_enable();
 	return VMM_RESUME;
 }
 
-static void yield_cpu(struct vmm_vcpu *vcpu)
-	__must_hold(&vcpu->vm->srcu)
+static __always_inline int handle_exit(struct vmm_vcpu *vcpu)
 {
-	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-	cond_resched();
+	int r;
+
+	trace_vmm_exit(vcpu);
+	if (unlikely(vcpu->arch.inject_armed || vcpu->arch.exit.vectoring.type))
+		vmm_requeue_vectoring(vcpu);
+	/* It was the host's, and is over. */
+	if (vcpu->arch.exit.reason == VX_INTERRUPT) {
+		vcpu->arch.stat.exit[VX_INTERRUPT]++;
+		return VMM_RESUME;
+	}
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	r = vmm_handle_exit(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	return r;
 }
 
 /*
@@ -210,7 +219,6 @@ static int interrupted(struct vmm_vcpu *vcpu)
 
 /* -EINTR: see interrupted(). */
 static int run_loop(struct vmm_vcpu *vcpu)
-	__must_hold(&vcpu->vm->srcu)
 {
 	unsigned long flags;
 	int r;
@@ -220,10 +228,7 @@ static int run_loop(struct vmm_vcpu *vcpu)
 		if (r <= 0)
 			return r;
 		if (likely(vcpu->arch.exit.reason != VX_NONE)) {
-			trace_vmm_exit(vcpu);
-			if (unlikely(vcpu->arch.inject_armed || vcpu->arch.exit.vectoring.type))
-				vmm_requeue_vectoring(vcpu);
-			r = vmm_handle_exit(vcpu);
+			r = handle_exit(vcpu);
 			if (r <= 0)
 				return r;
 		}
@@ -238,7 +243,7 @@ static int run_loop(struct vmm_vcpu *vcpu)
 		if (unlikely(flags & LOOP_WORK)) {
 			if (flags & LEAVE_WORK)
 				return report_eoi(vcpu) ? VMM_TO_USER : -EINTR;
-			yield_cpu(vcpu);
+			cond_resched();
 		}
 	}
 }
@@ -247,13 +252,33 @@ static int run_loop(struct vmm_vcpu *vcpu)
 static void fill_run(struct vmm_vcpu *vcpu)
 {
 	struct vmm_run *run = vcpu->run;
+	bool enabled = vcpu_rflags(vcpu) & X86_EFLAGS_IF;
 
-	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
+	run->if_flag = enabled;
 	run->cr8 = vcpu->arch.cr8;
 	run->apic_base = vcpu->arch.apic_base;
 	/* Where the PIC is ours too, nobody asks. */
 	run->ready_for_interrupt_injection =
-		vcpu->vm->arch.irqchip_mode == VMM_IRQCHIP_KERNEL || vmm_ready_for_interrupt(vcpu);
+		(enabled && vmm_ready_for_interrupt(vcpu)) ||
+		vcpu->vm->arch.irqchip_mode == VMM_IRQCHIP_KERNEL;
+}
+
+/* Registers by way of the run page; events among them may have to do with memory. */
+static noinline int load_sync_regs(struct vmm_vcpu *vcpu)
+{
+	int r;
+
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	r = vmm_sync_regs_load(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	return r;
+}
+
+static noinline void store_sync_regs(struct vmm_vcpu *vcpu)
+{
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	vmm_sync_regs_store(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
 }
 
 /* Everything between the guest's FPU state going in and coming out. */
@@ -265,14 +290,16 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 	int r;
 
 	if (unlikely(READ_ONCE(run->vmm_valid_regs) | READ_ONCE(run->vmm_dirty_regs)) &&
-	    vmm_sync_regs_load(vcpu))
+	    load_sync_regs(vcpu))
 		return -EINVAL;
 	cr8 = READ_ONCE(run->cr8);
 	/* The TPR of an APIC of ours is not user space's. */
 	if (unlikely(cr8 != vcpu->arch.cr8) && !vcpu->arch.apic && vmm_set_cr8(vcpu, cr8))
 		return -EINVAL;
 	if (vcpu->arch.io.wait) {
+		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 		r = vmm_complete_io(vcpu);
+		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
 		if (r <= 0)
 			return r;
 	}
@@ -308,7 +335,6 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 	int r;
 
 	vcpu_load(vcpu);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	vmm_fpu_load_guest(vcpu);
 	vcpu->run->flags = 0;
 	if (unlikely(vcpu->arch.guest_debug))
@@ -319,10 +345,9 @@ int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 		vmm_debug_run_end(vcpu);
 	fill_run(vcpu);
 	if (unlikely(READ_ONCE(vcpu->run->vmm_valid_regs)))
-		vmm_sync_regs_store(vcpu);
+		store_sync_regs(vcpu);
 
 	vmm_fpu_put_guest(vcpu);
-	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
 	vcpu_put(vcpu);
 	return r;
 }

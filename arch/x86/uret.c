@@ -126,6 +126,15 @@ static void set_value(struct uret_cpu *c, unsigned int slot, u64 value)
 	}
 }
 
+static noinline void set_here(unsigned int slot, u64 value)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	set_value(this_cpu_ptr(&uret_cpu), slot, value);
+	local_irq_restore(flags);
+}
+
 /**
  * vmm_uret_set() - make this CPU's MSR hold a value until the return to user space
  * @slot: of vmm_uret_register()
@@ -135,14 +144,9 @@ static void set_value(struct uret_cpu *c, unsigned int slot, u64 value)
  */
 void vmm_uret_set(unsigned int slot, u64 value)
 {
-	unsigned long flags;
-
-	if (likely(__this_cpu_read(uret_cpu.now[slot]) == value) &&
-	    likely(__this_cpu_read(uret_cpu.known) & BIT(slot)))
-		return;
-	local_irq_save(flags);
-	set_value(this_cpu_ptr(&uret_cpu), slot, value);
-	local_irq_restore(flags);
+	if (unlikely(__this_cpu_read(uret_cpu.now[slot]) != value ||
+		     !(__this_cpu_read(uret_cpu.known) & BIT(slot))))
+		set_here(slot, value);
 }
 EXPORT_SYMBOL_GPL(vmm_uret_set);
 

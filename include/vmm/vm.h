@@ -110,7 +110,7 @@ struct vmm_vcpu {
 	struct task_struct *preempted;		/* A, RCU: lost its CPU while it ran; see yield.c */
 	sigset_t sigset;			/* R */
 	bool sigset_active;			/* R */
-	int srcu_idx;				/* R: while in the run loop, outside the guest */
+	int srcu_idx;				/* R: while RUN reads under vm->srcu */
 	struct vmm_memslot_cache slot_cache;	/* R */
 	struct vmm_dirty_ring dirty_ring;	/* see memory.h */
 
