@@ -119,7 +119,7 @@ SYM_FUNC_START(svm_enter)
 	mov	%r15, R15(%rax)
 
 	/* The guest's return predictions must not steer the host's. */
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	VMM_FILL_RETURN_BUFFER
 
 	/* A guest without its own SPEC_CTRL field cannot change the MSR. */
 	mov	FRAME_SPEC(%rsp), %eax

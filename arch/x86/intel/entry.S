@@ -156,8 +156,7 @@ SYM_INNER_LABEL(intel_exit_label, SYM_L_GLOBAL)
 	xor	%r11d, %r11d
 	mov	%eax, %ebx
 
-	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
-			   X86_FEATURE_RSB_VMEXIT_LITE
+	VMM_FILL_RETURN_BUFFER
 
 	/* The guest's SPEC_CTRL out, the host's in; legacy IBRS must be written anew. */
 	ALTERNATIVE "jmp .Lspec_restored", "", X86_FEATURE_MSR_SPEC_CTRL
