@@ -103,6 +103,7 @@ struct vmm_vcpu {
 	int mode;				/* A: pairs with requests, tlb_gen */
 	unsigned long requests;			/* A: bitmap of VMM_REQ_* */
 	u64 tlb_gen;				/* R: vm->tlb_gen seen at entry */
+	unsigned long rcu_noted;		/* R: jiffies; see vmm_note_rcu_quiescent() */
 	struct mutex mutex;
 	struct vmm_run *run;			/* I: VMM_RUN_PAGES shared with user space: fetch once */
 	struct rcuwait wait;			/* A: RUN has nothing to do and sleeps */

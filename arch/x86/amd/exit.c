@@ -190,12 +190,6 @@ static noinline void detail(struct svm_vcpu *svm, u32 code, u64 info)
 	struct vmm_exit *exit = &svm->vcpu.arch.exit;
 
 	switch (exit->reason) {
-	case VX_RDMSR:
-		exit->reason = info & 1 ? VX_WRMSR : VX_RDMSR;
-		break;
-	case VX_INTERRUPT:
-		vmm_note_rcu_quiescent();
-		break;
 	case VX_CR:
 		cr_exit(exit, code, info);
 		break;
@@ -269,8 +263,12 @@ void svm_classify(struct svm_vcpu *svm)
 		exit->insn_len = length_to(vmcb, vmcb->control.next_rip);
 	if (!(DETAILED & BIT_ULL(reason)))
 		return;
-	if (likely(reason == VX_IO))
+	if (reason == VX_IO)
 		io_exit(exit, vmcb, info);
+	else if (reason == VX_RDMSR)
+		exit->reason = info & 1 ? VX_WRMSR : VX_RDMSR;
+	else if (reason == VX_INTERRUPT)
+		vmm_note_rcu_quiescent(&svm->vcpu);
 	else
 		detail(svm, code, info);
 }

@@ -165,5 +165,5 @@ void intel_run(struct vmm_vcpu *vcpu)
 	}
 	intel_classify(v);
 	if (a->exit.reason == VX_INTERRUPT)
-		vmm_note_rcu_quiescent();
+		vmm_note_rcu_quiescent(vcpu);
 }

@@ -13,9 +13,11 @@
 #include <linux/ftrace.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 
 #include <vmm/compat.h>
+#include <vmm/vm.h>
 
 static __always_inline void vmm_guest_state_enter(void)
 {
@@ -42,10 +44,14 @@ static __always_inline void vmm_guest_state_exit(void)
  * is enough to say so once a tick, after the exit that an interrupt caused.
  * Interrupts off, no RCU reader.
  */
-static __always_inline void vmm_note_rcu_quiescent(void)
+static __always_inline void vmm_note_rcu_quiescent(struct vmm_vcpu *vcpu)
 {
-	if (!context_tracking_enabled_this_cpu())
+	unsigned long now = READ_ONCE(jiffies);
+
+	if (vcpu->rcu_noted != now && !context_tracking_enabled_this_cpu()) {
+		vcpu->rcu_noted = now;
 		vmm_rcu_note_guest();
+	}
 }
 
 #endif
