@@ -315,7 +315,7 @@ static void read_exception(struct intel_vcpu *v, u32 vectoring)
 		set_nmi_blocking(true);
 }
 
-static void failed_entry(struct intel_vcpu *v, u32 reason)
+static noinline void failed_entry(struct intel_vcpu *v, u32 reason)
 {
 	struct vmm_exit *exit = &v->vcpu.arch.exit;
 
@@ -329,10 +329,27 @@ static void failed_entry(struct intel_vcpu *v, u32 reason)
 	intel_take_back_event(v);
 }
 
+/* More than the reason and the instruction's length. */
+static noinline void read_details(struct intel_vcpu *v, u16 basic, u8 flags)
+{
+	u32 vectoring = 0;
+
+	v->flush_l1d |= !!(flags & FULL);
+	if (flags & VEC) {
+		vectoring = vmcs_read(IDT_VECTORING_INFO_FIELD);
+		if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
+			read_vectoring(v, vectoring);
+	}
+	if (basic == EXIT_REASON_EXCEPTION_NMI)
+		read_exception(v, vectoring);
+	else if (flags & QUAL)
+		read_qualification(v, basic, vectoring);
+}
+
 void intel_classify(struct intel_vcpu *v)
 {
 	struct vmm_exit *exit = &v->vcpu.arch.exit;
-	u32 reason = vmcs_read(VM_EXIT_REASON), vectoring = 0;
+	u32 reason = vmcs_read(VM_EXIT_REASON);
 	const struct reason *r;
 	u16 basic = reason;
 
@@ -350,16 +367,6 @@ void intel_classify(struct intel_vcpu *v)
 	exit->reason = r->vx;
 	if (r->flags & LEN)
 		exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-	if (!(r->flags & ~LEN))
-		return;
-	v->flush_l1d |= !!(r->flags & FULL);
-	if (r->flags & VEC) {
-		vectoring = vmcs_read(IDT_VECTORING_INFO_FIELD);
-		if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
-			read_vectoring(v, vectoring);
-	}
-	if (basic == EXIT_REASON_EXCEPTION_NMI)
-		read_exception(v, vectoring);
-	else if (r->flags & QUAL)
-		read_qualification(v, basic, vectoring);
+	if (r->flags & ~LEN)
+		read_details(v, basic, r->flags);
 }

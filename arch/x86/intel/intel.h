@@ -91,6 +91,7 @@ struct intel_vcpu {
 	u64 host_kernel_gs_base;
 	u64 host_debugctl;
 	u16 host_fs, host_gs, host_ds, host_es, host_ldt;
+	u16 host_selectors;		/* any of these: 0, no register needs to be loaded */
 
 	u64 accesses_at_exit;		/* debug builds: see debug.c */
 };

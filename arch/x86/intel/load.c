@@ -27,6 +27,7 @@
 
 static DEFINE_PER_CPU(struct list_head, loaded_list);	/* that CPU, interrupts off */
 static DEFINE_PER_CPU(struct intel_vcpu *, current_vcpu);	/* whose VMCS is current */
+static DEFINE_PER_CPU(struct desc_ptr, host_gdt);	/* as it is to be in user mode */
 
 void intel_loaded_setup(void)
 {
@@ -72,11 +73,12 @@ void intel_clear_loaded(void)
 /* Host state that is a CPU's own. */
 static void write_host_cpu_state(int cpu)
 {
-	struct desc_ptr gdt;
+	struct desc_ptr *gdt = this_cpu_ptr(&host_gdt);
 	unsigned long value;
 
-	native_store_gdt(&gdt);
-	vmcs_write(HOST_GDTR_BASE, gdt.address);
+	native_store_gdt(gdt);
+	gdt->size = GDT_SIZE - 1;
+	vmcs_write(HOST_GDTR_BASE, gdt->address);
 	vmcs_write(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	rdmsrl(MSR_GS_BASE, value);
 	vmcs_write(HOST_GS_BASE, value);
@@ -84,13 +86,11 @@ static void write_host_cpu_state(int cpu)
 	vmcs_write(HOST_IA32_SYSENTER_ESP, value);
 }
 
-void intel_load(struct vmm_vcpu *vcpu, int cpu)
+/* Another VMCS is current here, or this one was last used on another CPU. */
+static noinline void make_current(struct intel_vcpu *v, int cpu)
 {
-	struct intel_vcpu *v = to_intel(vcpu);
 	int last = smp_load_acquire(&v->vmcs_cpu);
 
-	if (likely(this_cpu_read(current_vcpu) == v))
-		return;
 	if (last != cpu) {
 		intel_unload_vmcs(v);
 		/* A fresh page is no VMCS before this, nor is its launch state known. */
@@ -116,6 +116,12 @@ void intel_load(struct vmm_vcpu *vcpu, int cpu)
 	intel_switch_barrier();
 }
 
+void intel_load(struct vmm_vcpu *vcpu, int cpu)
+{
+	if (unlikely(this_cpu_read(current_vcpu) != to_intel(vcpu)))
+		make_current(to_intel(vcpu), cpu);
+}
+
 /* Without the detours of wrmsrl(): this is done twice each time user space runs. */
 static __always_inline void write_msr(u32 msr, u64 value)
 {
@@ -132,6 +138,7 @@ void intel_save_host(struct intel_vcpu *v)
 	savesegment(ds, v->host_ds);
 	savesegment(es, v->host_es);
 	store_ldt(v->host_ldt);
+	v->host_selectors = v->host_fs | v->host_gs | v->host_ds | v->host_es | v->host_ldt;
 	fs_base = x86_fsbase_read_cpu();
 	if (fs_base != v->host_fs_base) {
 		v->host_fs_base = fs_base;
@@ -141,7 +148,7 @@ void intel_save_host(struct intel_vcpu *v)
 	write_msr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
 	v->host_debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
-		v->entry.host_spec_ctrl = spec_ctrl_current();
+		v->entry.host_spec_ctrl = raw_cpu_read(x86_spec_ctrl_current);
 	v->uret_stale |= !!(v->vcpu.arch.efer & EFER_SCE);
 	v->flush_l1d = true;
 	v->host_saved = true;
@@ -177,24 +184,30 @@ static void restore_selectors(struct intel_vcpu *v)
 		load_gs_index(v->host_gs);
 }
 
+/*
+ * An exit widens GDTR's limit beyond the table and narrows TR's to hide the I/O
+ * bitmap (SDM 28.5.2, 28.5.3). User mode must not see the one and may need the
+ * other.
+ */
+static __always_inline void restore_limits(void)
+{
+	load_gdt(this_cpu_ptr(&host_gdt));
+	if (unlikely(test_thread_flag(TIF_IO_BITMAP)))
+		invalidate_tss_limit();
+	else
+		this_cpu_write(__tss_limit_invalid, true);
+}
+
 void intel_put(struct vmm_vcpu *vcpu)
 {
 	struct intel_vcpu *v = to_intel(vcpu);
-	struct desc_ptr gdt;
 
 	if (!v->host_saved)
 		return;
 	v->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
-	if (unlikely(v->host_fs | v->host_gs | v->host_ds | v->host_es | v->host_ldt))
+	if (unlikely(v->host_selectors))
 		restore_selectors(v);
 	write_msr(MSR_KERNEL_GS_BASE, v->host_kernel_gs_base);
-	/* An exit widens GDTR's limit beyond the table and narrows TR's to hide
-	 * the I/O bitmap (SDM 28.5.2, 28.5.3). User mode must not see the one and
-	 * may need the other.
-	 */
-	native_store_gdt(&gdt);
-	gdt.size = GDT_SIZE - 1;
-	load_gdt(&gdt);
-	invalidate_tss_limit();
+	restore_limits();
 	v->host_saved = false;
 }

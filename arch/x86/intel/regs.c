@@ -129,9 +129,21 @@ static noinline void fetch_rare(struct intel_vcpu *v, u32 groups)
 		a->pending_db = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS);
 }
 
-void intel_fetch(struct vmm_vcpu *vcpu, u32 groups)
+static __always_inline void fetch_interruptibility(struct vmm_vcpu_arch *a)
 {
-	const u32 hot = VMM_G_RIP | VMM_G_RSP | VMM_G_RFLAGS | VMM_G_INTR;
+	u32 info = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
+
+	a->shadow = 0;
+	if (unlikely(info & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
+		a->shadow = info & GUEST_INTR_STATE_STI ? VMM_SHADOW_STI : VMM_SHADOW_MOV_SS;
+	a->nmi_masked = info & GUEST_INTR_STATE_NMI;
+}
+
+/* What it takes to step over an instruction, which most exits are about. */
+#define GROUPS_OF_SKIP	(VMM_G_RIP | VMM_G_RFLAGS | VMM_G_INTR)
+
+static noinline void fetch_others(struct vmm_vcpu *vcpu, u32 groups)
+{
 	struct vmm_vcpu_arch *a = &vcpu->arch;
 
 	if (groups & VMM_G_RIP)
@@ -140,18 +152,25 @@ void intel_fetch(struct vmm_vcpu *vcpu, u32 groups)
 		a->gpr[GPR_RSP] = vmcs_read(GUEST_RSP);
 	if (groups & VMM_G_RFLAGS)
 		a->rflags = vmcs_read(GUEST_RFLAGS);
-	if (groups & VMM_G_INTR) {
-		u32 info = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
-
-		a->shadow = 0;
-		if (unlikely(info & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
-			a->shadow = info & GUEST_INTR_STATE_STI ? VMM_SHADOW_STI :
-								  VMM_SHADOW_MOV_SS;
-		a->nmi_masked = info & GUEST_INTR_STATE_NMI;
-	}
-	if (groups & ~hot)
+	if (groups & VMM_G_INTR)
+		fetch_interruptibility(a);
+	if (groups & ~(GROUPS_OF_SKIP | VMM_G_RSP))
 		fetch_rare(to_intel(vcpu), groups);
 	a->avail |= groups;
+}
+
+void intel_fetch(struct vmm_vcpu *vcpu, u32 groups)
+{
+	struct vmm_vcpu_arch *a = &vcpu->arch;
+
+	if (groups != GROUPS_OF_SKIP) {
+		fetch_others(vcpu, groups);
+		return;
+	}
+	a->rip = vmcs_read(GUEST_RIP);
+	a->rflags = vmcs_read(GUEST_RFLAGS);
+	fetch_interruptibility(a);
+	a->avail |= GROUPS_OF_SKIP;
 }
 
 static void flush_cr0(struct intel_vcpu *v)
@@ -294,7 +313,7 @@ static noinline void flush_rare(struct intel_vcpu *v, u32 dirty)
 	flush_settings(v, dirty);
 }
 
-/* Interrupts off, before the entry. */
+/* Interrupts off, before the entry; run.c does the most usual case, RIP alone, itself. */
 void intel_flush_regs(struct intel_vcpu *v)
 {
 	struct vmm_vcpu_arch *a = &v->vcpu.arch;

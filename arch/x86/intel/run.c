@@ -125,8 +125,12 @@ void intel_run(struct vmm_vcpu *vcpu)
 	int refused;
 
 	update_host_cr(v);
-	if (a->dirty)
+	if (a->dirty == VMM_G_RIP) {
+		vmcs_write(GUEST_RIP, a->rip);
+		a->dirty = 0;
+	} else if (a->dirty) {
 		intel_flush_regs(v);
+	}
 	if (unlikely(a->inject.type))
 		inject(v);
 	if (unlikely(a->pat != v->pat)) {
