@@ -88,7 +88,9 @@ EXPORT_SYMBOL_GPL(vmm_vcpu_kick);
 
 void vmm_vcpu_notify(struct vmm_vcpu *vcpu)
 {
-	if (!rcuwait_wake_up(&vcpu->wait))
+	/* What was sent before the look at who waits. */
+	smp_mb();
+	if (!rcuwait_active(&vcpu->wait) || !rcuwait_wake_up(&vcpu->wait))
 		vmm_vcpu_kick(vcpu);
 }
 

@@ -42,18 +42,23 @@ static bool split_mode(struct vmm_vcpu *vcpu)
 
 /* --- which interrupt is next --- */
 
-/* The highest vector of a bitmap, or -1. */
-static int highest(const unsigned long *map)
+/* The highest vector of a bitmap, or -1. Asked several times an interrupt: no loop. */
+static __always_inline int highest(const unsigned long *map)
 {
-	int i;
+	unsigned long word;
 
-	for (i = BITS_TO_LONGS(VMM_NR_VECTORS) - 1; i >= 0; i--) {
-		unsigned long word = READ_ONCE(map[i]);
-
-		if (word)
-			return i * BITS_PER_LONG + __fls(word);
-	}
-	return -1;
+	static_assert(BITS_TO_LONGS(VMM_NR_VECTORS) == 4);
+	word = READ_ONCE(map[3]);
+	if (word)
+		return 3 * BITS_PER_LONG + __fls(word);
+	word = READ_ONCE(map[2]);
+	if (word)
+		return 2 * BITS_PER_LONG + __fls(word);
+	word = READ_ONCE(map[1]);
+	if (word)
+		return BITS_PER_LONG + __fls(word);
+	word = READ_ONCE(map[0]);
+	return word ? __fls(word) : -1;
 }
 
 static u32 processor_priority(const struct vmm_lapic *apic)
@@ -471,6 +476,11 @@ int vmm_apic_set_msr(struct vmm_vcpu *vcpu, u32 msr, u64 value)
 		return 1;
 	if (likely(offset == APIC_ICR)) {
 		write_icr(apic, value, value >> 32);
+		return 0;
+	}
+	if (likely(offset == APIC_EOI && !value)) {
+		vmm_pv_eoi_sync(vcpu);
+		vmm_apic_eoi(vcpu);
 		return 0;
 	}
 	if (value >> 32)

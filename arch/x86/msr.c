@@ -524,7 +524,11 @@ int vmm_handle_wrmsr(struct vmm_vcpu *vcpu)
 
 	if (vmm_msr_denied(vcpu, msr, true))
 		return refused_msr(vcpu, 0, true, value);
-	r = vmm_set_msr(vcpu, msr, value, false);
+	/* What guests write most: the end of an interrupt, IPIs. */
+	if (msr >> 8 == APIC_BASE_MSR >> 8)
+		r = vmm_apic_set_msr(vcpu, msr, value);
+	else
+		r = vmm_set_msr(vcpu, msr, value, false);
 	if (unlikely(r))
 		return refused_msr(vcpu, r, true, value);
 	trace_vmm_msr(vcpu, true, msr, value, false);
