@@ -180,7 +180,10 @@ void vmm_flush_remote_tlbs(struct vmm_vm *vm);
 void vmm_yield_to(struct vmm_vcpu *self, struct vmm_vcpu *target);
 void vmm_yield(struct vmm_vcpu *self);
 
-#define vmm_for_each_vcpu(i, vcpu, vm)	xa_for_each(&(vm)->vcpus, i, vcpu)
+/* Up to the last, not to the array's end: that is 60 empty places away. */
+#define vmm_for_each_vcpu(i, vcpu, vm)						\
+	xa_for_each_range(&(vm)->vcpus, i, vcpu, 0,				\
+			  (unsigned long)atomic_read(&(vm)->online_vcpus) - 1)
 
 /* --- hardware enabling, virt/main.c --- */
 int vmm_hw_get(void);		/* first VM: extensions on, on all CPUs; may sleep */
