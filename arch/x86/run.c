@@ -204,8 +204,7 @@ static __always_inline int handle_exit(struct vmm_vcpu *vcpu)
 /*
  * Task work, CPU time limits, memory.high, rseq and NUMA balancing act on the way back
  * to user mode, and a module cannot call them. So there it goes; where that is all,
- * the kernel makes the thread come again without user space's seeing it: it finds no
- * signal to handle, and restarts the system call. If a handler runs after all, it is -EINTR.
+ * the ioctl is restarted and user space does not see it, see virt/vcpu.c.
  */
 static int interrupted(struct vmm_vcpu *vcpu)
 {
@@ -213,7 +212,6 @@ static int interrupted(struct vmm_vcpu *vcpu)
 		vcpu->arch.stat.signal_exits++;
 		return -EINTR;
 	}
-	set_thread_flag(TIF_SIGPENDING);
 	return -ERESTARTNOHAND;
 }
 
@@ -326,9 +324,9 @@ static int run_loaded(struct vmm_vcpu *vcpu)
  *
  * Context: vcpu->mutex held; sleeps. Return: 0 with run->exit_reason filled in;
  * -EINTR (a signal, exit_reason is INTR; or immediate_exit, it is as it was), -EAGAIN
- * (an INIT or SIPI reached a vCPU that was not initialized; INTR), -EFAULT (the host
- * mapping forbids an access of the guest), -ENOMEM, -EIO (the VM is dead),
- * -EINVAL (run page fields).
+ * (an INIT or SIPI reached a vCPU that was not initialized; INTR), -ERESTARTNOHAND (the
+ * thread has to go to user mode), -EFAULT (the host mapping forbids an access of the
+ * guest), -ENOMEM, -EIO (the VM is dead), -EINVAL (run page fields).
  */
 int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 {

@@ -116,7 +116,7 @@ static void *tell_when_pending(void *arg)
 }
 
 /* The same, where no signal comes of it: the work is done, and user space sees nothing. */
-KTAP_TEST(work_on_the_way_back)
+static void work_on_the_way_back(const void *mask)
 {
 	struct vcpu *vcpu = vcpu_start(MODE_LONG, spin_until_told);
 	struct itimerval soon = { .it_value.tv_usec = 20000 };
@@ -124,6 +124,7 @@ KTAP_TEST(work_on_the_way_back)
 	sigset_t set;
 	void *waited;
 
+	CHECK_OK(ioctl(vcpu->fd, VMM_SET_SIGNAL_MASK, mask));
 	sigemptyset(&set);
 	sigaddset(&set, SIGPROF);
 	CHECK_OK(sigprocmask(SIG_BLOCK, &set, NULL));
@@ -133,6 +134,22 @@ KTAP_TEST(work_on_the_way_back)
 	CHECK_EQ(vcpu->run->exit_reason, VMM_EXIT_HLT);
 	CHECK_EQ(pthread_join(thread, &waited), 0);
 	CHECK((long)waited < 10000);
+}
+
+KTAP_TEST(work_without_signal)
+{
+	work_on_the_way_back(NULL);
+}
+
+KTAP_TEST(work_without_signal_under_mask)
+{
+	struct {
+		struct vmm_signal_mask head;
+		uint8_t set[8];
+	} mask = { .head.len = 8 };
+
+	memset(mask.set, 0xff, sizeof(mask.set));
+	work_on_the_way_back(&mask);
 }
 
 /* A signal that is pending already: VMM_RUN does not enter the guest. */
