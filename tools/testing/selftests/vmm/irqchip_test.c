@@ -564,7 +564,7 @@ static void nothing(int sig)
 KTAP_TEST(split_eoi_comes_before_a_signal)
 {
 	struct sigaction action = { .sa_handler = nothing };
-	struct itimerval every = { .it_interval.tv_usec = 700, .it_value.tv_usec = 700 };
+	struct itimerval every = { .it_interval.tv_usec = 5000, .it_value.tv_usec = 5000 };
 	struct vm *vm = vm_create_split(24);
 	struct vcpu *vcpu = agent_create(vm, 0);
 	unsigned int signals = 0, round;
@@ -573,7 +573,7 @@ KTAP_TEST(split_eoi_comes_before_a_signal)
 	CHECK_OK(SET_ROUTES(vm, msi_route(5, 0, LEVEL | VECTOR)));
 	CHECK_OK(sigaction(SIGALRM, &action, NULL));
 	CHECK_OK(setitimer(ITIMER_REAL, &every, NULL));
-	for (round = 0; signals < 1000; round++) {
+	for (round = 0; signals < 200; round++) {
 		CHECK_EQ(irq_status(vm, 5, 1), 1);
 		do {
 			if (!ioctl(vcpu->fd, VMM_RUN, 0))
