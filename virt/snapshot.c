@@ -11,10 +11,11 @@
  * page goes on the list of those to bring back. The VMM's own writes to guest
  * memory are not seen here.
  *
- * vCPUs are arch/x86/snapshot.c's. Mark and restore hold vm->lock, the mutexes of
- * all vCPUs, so none runs, and slots_lock. Savers hold a vCPU's mutex and vm->srcu;
- * they compete for a page, and the first one in the array wins: until then nobody
- * could write the page, so all of them have seen the same contents.
+ * vCPUs are arch/x86/snapshot.c's, devices of the kernel arch/x86/irqchip/snapshot.c's.
+ * Mark and restore hold vm->lock, the mutexes of all vCPUs, so none runs, and
+ * slots_lock. Savers hold a vCPU's mutex and vm->srcu; they compete for a page, and
+ * the first one in the array wins: until then nobody could write the page, so all of
+ * them have seen the same contents.
  */
 #include <linux/llist.h>
 #include <linux/mm.h>
@@ -74,6 +75,7 @@ static void free_snapshot(struct vmm_vm *vm, struct vmm_snapshot *snap)
 	kfree(snap);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_arch_snapshot_free(vcpu);
+	vmm_arch_snapshot_free_vm(vm);
 }
 
 /* --- before a page is written --- */
@@ -171,17 +173,22 @@ static int protect_slots(struct vmm_vm *vm)
 	return r;
 }
 
-static int mark_vcpus(struct vmm_vm *vm)
+/* vCPUs and devices of the kernel. */
+static int mark_machine(struct vmm_vm *vm)
 {
 	struct vmm_vcpu *vcpu;
 	unsigned long i;
 	int r = 0;
 
+	vmm_arch_snapshot_pause(vm);
 	vmm_for_each_vcpu(i, vcpu, vm) {
 		r = vmm_arch_snapshot_mark(vcpu);
 		if (r)
 			break;
 	}
+	if (!r)
+		r = vmm_arch_snapshot_mark_vm(vm);
+	vmm_arch_snapshot_go_on(vm);
 	return r;
 }
 
@@ -201,7 +208,7 @@ static int mark(struct vmm_vm *vm)
 	old = rcu_replace_pointer(vm->snapshot, NULL, lockdep_is_held(&vm->slots_lock));
 	synchronize_srcu_expedited(&vm->srcu);
 	free_snapshot(vm, old);
-	r = mark_vcpus(vm);
+	r = mark_machine(vm);
 	if (!r)
 		r = protect_slots(vm);
 	if (r) {
@@ -274,8 +281,11 @@ static int restore(struct vmm_vm *vm)
 	vmm_flush_remote_tlbs(vm);
 	if (r)
 		return r;
+	vmm_arch_snapshot_pause(vm);
 	vmm_for_each_vcpu(i, vcpu, vm)
 		vmm_arch_snapshot_restore(vcpu);
+	vmm_arch_snapshot_restore_vm(vm);
+	vmm_arch_snapshot_go_on(vm);
 	return 0;
 }
 
@@ -300,7 +310,7 @@ static int drop(struct vmm_vm *vm)
  * Return: 0; -EBUSY: a vCPU runs, or another ioctl has it; -EINVAL: mark: no slot has
  * a dirty log; -ENOENT: there is no snapshot; -ESTALE: restore: slots or vCPUs are
  * not those of the mark; -EFAULT: restore: a page cannot be written, the vCPUs are as
- * they were; -EOPNOTSUPP: mark: the VM has interrupt controllers in the kernel; -ENOMEM.
+ * they were; -ENOMEM.
  */
 long vmm_snapshot_ioctl(struct vmm_vm *vm, unsigned int nr)
 {

@@ -11,6 +11,8 @@
 #include <linux/slab.h>
 
 #include <emulate/emulate.h>
+#include <vmm/irqchip.h>
+#include <vmm/lapic.h>
 #include <vmm/x86.h>
 
 /* Kept by the backend, so not in vcpu->arch. */
@@ -29,6 +31,7 @@ static const u32 kept_msrs[] = {
  * @arch: of it, RUN_STATE, MSR_STATE, io and a few single fields
  * @msr: kept_msrs
  * @emu: of the emulator, the instruction that waits for a device's answer
+ * @triple_fault: VMM_REQ_TRIPLE_FAULT was waiting
  * @fpu_size: bytes
  * @fpu: as the host keeps it
  */
@@ -36,6 +39,7 @@ struct vmm_vcpu_snapshot {
 	struct vmm_vcpu_arch arch;
 	u64 msr[ARRAY_SIZE(kept_msrs)];
 	struct emu_ctxt emu;
+	bool triple_fault;
 	u32 fpu_size;
 	u64 fpu[] __aligned(64);
 };
@@ -59,6 +63,8 @@ void vmm_arch_snapshot_free(struct vmm_vcpu *vcpu)
 {
 	kvfree(vcpu->arch.snapshot);
 	vcpu->arch.snapshot = NULL;
+	if (vcpu->arch.apic)
+		vmm_apic_snapshot_free(vcpu);
 }
 
 /* 0, -ENOMEM */
@@ -67,15 +73,15 @@ int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu)
 	struct fpstate *fpstate = vcpu->arch.fpu.fpstate;
 	struct vmm_vcpu_snapshot *s;
 	unsigned int i;
+	int r = 0;
 
-	/* Local APICs and what sends to them are not part of it yet. */
-	if (vcpu->arch.apic)
-		return -EOPNOTSUPP;
 	vmm_arch_snapshot_free(vcpu);
 	s = kvzalloc(struct_size(s, fpu, DIV_ROUND_UP(fpstate->size, 8)), GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return -ENOMEM;
 	vcpu_load(vcpu);
+	if (vcpu->arch.apic)
+		r = vmm_apic_snapshot_mark(vcpu);
 	regs_need(vcpu, VMM_G_REGS);
 	for (i = 0; i < ARRAY_SIZE(kept_msrs); i++)
 		vmm_call(get_msr)(vcpu, kept_msrs[i], &s->msr[i]);
@@ -84,14 +90,16 @@ int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu)
 	vcpu_put(vcpu);
 	s->arch = vcpu->arch;
 	s->emu = *vcpu->arch.emu;
+	s->triple_fault = test_bit(VMM_REQ_TRIPLE_FAULT, &vcpu->requests);
 	s->fpu_size = fpstate->size;
 	copy_words(s->fpu, &fpstate->regs, s->fpu_size);
 	vcpu->arch.snapshot = s;
-	return 0;
+	return r;
 }
 
 static void restore_fields(struct vmm_vcpu_arch *a, const struct vmm_vcpu_arch *saved)
 {
+	u64 run_delay = a->pv.run_delay;
 	u32 dirty = a->dirty;
 
 	copy_fields(a, saved, RUN_STATE);
@@ -99,6 +107,8 @@ static void restore_fields(struct vmm_vcpu_arch *a, const struct vmm_vcpu_arch *
 	copy_words(&a->io, &saved->io, sizeof(a->io));
 	a->pkru = saved->pkru;
 	a->pvclock_msr = saved->pvclock_msr;
+	a->pv = saved->pv;
+	a->pv.run_delay = run_delay;
 	/* Settings of the control structure that have not reached it yet still have to. */
 	a->dirty = dirty;
 }
@@ -107,6 +117,7 @@ void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu)
 {
 	struct vmm_vcpu_snapshot *s = vcpu->arch.snapshot;
 	struct vmm_vcpu_arch *a = &vcpu->arch;
+	u64 apic_base = a->apic_base;
 	unsigned int i;
 
 	vcpu_load(vcpu);
@@ -125,9 +136,13 @@ void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu)
 	vmm_update_dr7(vcpu);
 	vmm_call(update_intercepts)(vcpu);
 	vmm_call(flush_gva)(vcpu, 0, false);
+	if (a->apic)
+		vmm_apic_snapshot_restore(vcpu, apic_base);
 	vcpu_put(vcpu);
 	vcpu->run->cr8 = a->cr8;
 	vmm_request(vcpu, VMM_REQ_EVENT);
 	if (a->pvclock_msr & VMM_MSR_ENABLED)
 		vmm_request(vcpu, VMM_REQ_CLOCK_UPDATE);
+	if (unlikely(s->triple_fault != test_bit(VMM_REQ_TRIPLE_FAULT, &vcpu->requests)))
+		change_bit(VMM_REQ_TRIPLE_FAULT, &vcpu->requests);
 }

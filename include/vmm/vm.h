@@ -211,8 +211,14 @@ void vmm_arch_vcpu_load(struct vmm_vcpu *vcpu, int cpu);	/* preemption off */
 void vmm_arch_vcpu_put(struct vmm_vcpu *vcpu);
 int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu);		/* arch/x86/run.c */
 /* The vCPU's part of a snapshot, virt/snapshot.c; vcpu->mutex held, not loaded. */
-int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM, -EOPNOTSUPP */
+int vmm_arch_snapshot_mark(struct vmm_vcpu *vcpu);	/* 0, -ENOMEM */
 void vmm_arch_snapshot_restore(struct vmm_vcpu *vcpu);
 void vmm_arch_snapshot_free(struct vmm_vcpu *vcpu);
+/* The VM's: between pause and go_on its timers stand still. Mark frees no older one. */
+void vmm_arch_snapshot_pause(struct vmm_vm *vm);
+void vmm_arch_snapshot_go_on(struct vmm_vm *vm);
+int vmm_arch_snapshot_mark_vm(struct vmm_vm *vm);	/* 0, -ENOMEM */
+void vmm_arch_snapshot_restore_vm(struct vmm_vm *vm);
+void vmm_arch_snapshot_free_vm(struct vmm_vm *vm);
 
 #endif

@@ -60,6 +60,7 @@ struct vmm_pit {
 	bool reinject;				/* J: ticks wait for the guest */
 	bool acked;				/* J: the last one was acknowledged */
 	u32 pending;				/* J: ticks that wait */
+	bool paused;				/* T: the timer runs, but stands still */
 	struct vmm_irq_ack ack;
 	struct vmm_io_device ports, speaker;
 };
@@ -68,6 +69,30 @@ struct vmm_irqchips {
 	struct vmm_pic pic;
 	struct vmm_ioapic ioapic;
 	struct vmm_pit *pit;			/* V, once; read with acquire */
+	struct vmm_chips_snapshot *snapshot;	/* slots_lock: see snapshot.c */
+};
+
+/* What a snapshot keeps of each; fields as above. */
+struct vmm_pic_snapshot {
+	struct vmm_pic_state chip[2];
+	unsigned long sources[2][PIC_PINS];
+};
+
+struct vmm_ioapic_snapshot {
+	u64 base_address;
+	u32 select, id, irr;
+	union vmm_ioapic_entry entry[VMM_IOAPIC_NUM_PINS];
+	unsigned long sources[VMM_IOAPIC_NUM_PINS];
+};
+
+struct vmm_pit_snapshot {
+	struct vmm_pit_channel_state channel[3];	/* load times: how long ago */
+	u32 flags;
+	u64 period_ns;
+	s64 left;				/* ns until the timer fires, ... */
+	bool running;				/* ... if it does */
+	bool acked;
+	u32 pending;
 };
 
 /* --- pic.c, ioapic.c: any context --- */
@@ -77,11 +102,16 @@ int vmm_pic_set_irq(struct vmm_pic *pic, unsigned int chip, unsigned int pin,
 void vmm_pic_get_state(struct vmm_pic *pic, unsigned int chip, struct vmm_pic_state *s);
 void vmm_pic_set_state(struct vmm_pic *pic, unsigned int chip, const struct vmm_pic_state *s);
 
+void vmm_pic_mark(struct vmm_pic *pic, struct vmm_pic_snapshot *s);
+void vmm_pic_restore(struct vmm_pic *pic, const struct vmm_pic_snapshot *s);
+
 void vmm_ioapic_init(struct vmm_ioapic *ioapic, struct vmm_vm *vm);
 int vmm_ioapic_set_irq(struct vmm_ioapic *ioapic, unsigned int pin,
 		       enum vmm_irq_source source, bool level);
 void vmm_ioapic_get_state(struct vmm_ioapic *ioapic, struct vmm_ioapic_state *s);
 void vmm_ioapic_set_state(struct vmm_ioapic *ioapic, const struct vmm_ioapic_state *s);
+void vmm_ioapic_mark(struct vmm_ioapic *ioapic, struct vmm_ioapic_snapshot *s);
+void vmm_ioapic_restore(struct vmm_ioapic *ioapic, const struct vmm_ioapic_snapshot *s);
 
 /* --- pit.c --- */
 /* vm->lock held, may sleep: 0, -ENOMEM. */
@@ -90,6 +120,13 @@ void vmm_pit_stop(struct vmm_pit *pit);
 void vmm_pit_get_state(struct vmm_pit *pit, struct vmm_pit_state2 *s);
 void vmm_pit_set_state(struct vmm_pit *pit, const struct vmm_pit_state2 *s);
 void vmm_pit_set_reinject(struct vmm_pit *pit, bool on);
+/* Between pause and go_on no tick comes, unless somebody sets the state; the others are for
+ * then. May sleep.
+ */
+void vmm_pit_pause(struct vmm_pit *pit);
+void vmm_pit_go_on(struct vmm_pit *pit);
+void vmm_pit_mark(struct vmm_pit *pit, struct vmm_pit_snapshot *s);
+void vmm_pit_restore(struct vmm_pit *pit, const struct vmm_pit_snapshot *s);
 /* The guest unmasked the pin that the timer leads to: ticks until now are lost. */
 void vmm_pit_unmasked(struct vmm_pit *pit);
 

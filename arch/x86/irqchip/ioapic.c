@@ -361,6 +361,37 @@ void vmm_ioapic_set_state(struct vmm_ioapic *ioapic, const struct vmm_ioapic_sta
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
+void vmm_ioapic_mark(struct vmm_ioapic *ioapic, struct vmm_ioapic_snapshot *s)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ioapic->lock, flags);
+	s->base_address = ioapic->base_address;
+	s->select = ioapic->select;
+	s->id = ioapic->id;
+	s->irr = ioapic->irr;
+	memcpy(s->entry, ioapic->entry, sizeof(s->entry));
+	memcpy(s->sources, ioapic->sources, sizeof(s->sources));
+	spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
+/* Nothing is sent: what had been sent by then is in the local APICs again. */
+void vmm_ioapic_restore(struct vmm_ioapic *ioapic, const struct vmm_ioapic_snapshot *s)
+{
+	unsigned long flags;
+	unsigned int pin;
+
+	spin_lock_irqsave(&ioapic->lock, flags);
+	WRITE_ONCE(ioapic->base_address, s->base_address);
+	ioapic->select = s->select;
+	ioapic->id = s->id;
+	ioapic->irr = s->irr;
+	for (pin = 0; pin < PINS; pin++)
+		WRITE_ONCE(ioapic->entry[pin].bits, s->entry[pin].bits);
+	memcpy(ioapic->sources, s->sources, sizeof(s->sources));
+	spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
 void vmm_ioapic_init(struct vmm_ioapic *ioapic, struct vmm_vm *vm)
 {
 	unsigned int pin;

@@ -451,6 +451,27 @@ void vmm_pic_set_state(struct vmm_pic *pic, unsigned int chip, const struct vmm_
 	spin_unlock_irqrestore(&pic->lock, flags);
 }
 
+void vmm_pic_mark(struct vmm_pic *pic, struct vmm_pic_snapshot *s)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pic->lock, flags);
+	memcpy(s->chip, pic->chip, sizeof(s->chip));
+	memcpy(s->sources, pic->sources, sizeof(s->sources));
+	spin_unlock_irqrestore(&pic->lock, flags);
+}
+
+void vmm_pic_restore(struct vmm_pic *pic, const struct vmm_pic_snapshot *s)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pic->lock, flags);
+	memcpy(pic->chip, s->chip, sizeof(s->chip));
+	memcpy(pic->sources, s->sources, sizeof(s->sources));
+	update(pic);
+	spin_unlock_irqrestore(&pic->lock, flags);
+}
+
 void vmm_pic_init(struct vmm_pic *pic, struct vmm_vm *vm)
 {
 	pic->vm = vm;

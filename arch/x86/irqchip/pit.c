@@ -172,6 +172,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 static void stop_timer(struct vmm_pit *pit)
 {
 	hrtimer_cancel(&pit->timer);
+	pit->paused = false;
 	forget_ticks(pit);
 }
 
@@ -421,6 +422,71 @@ void vmm_pit_set_state(struct vmm_pit *pit, const struct vmm_pit_state2 *s)
 	pit->flags = s->flags & (VMM_PIT_FLAGS_HPET_LEGACY | VMM_PIT_FLAGS_SPEAKER_DATA_ON);
 	pit->channel[0].count_load_time = ktime_get_ns();
 	start_timer(pit);
+	mutex_unlock(&pit->lock);
+}
+
+/* --- snapshots --- */
+
+void vmm_pit_pause(struct vmm_pit *pit)
+{
+	mutex_lock(&pit->lock);
+	pit->paused = hrtimer_cancel(&pit->timer);
+	mutex_unlock(&pit->lock);
+}
+
+void vmm_pit_go_on(struct vmm_pit *pit)
+{
+	mutex_lock(&pit->lock);
+	if (pit->paused)
+		hrtimer_start_expires(&pit->timer, HRTIMER_MODE_ABS);
+	pit->paused = false;
+	mutex_unlock(&pit->lock);
+}
+
+void vmm_pit_mark(struct vmm_pit *pit, struct vmm_pit_snapshot *s)
+{
+	unsigned long flags;
+	unsigned int i;
+	s64 now;
+
+	mutex_lock(&pit->lock);
+	now = ktime_get_ns();
+	memcpy(s->channel, pit->channel, sizeof(s->channel));
+	for (i = 0; i < 3; i++)
+		s->channel[i].count_load_time = now - s->channel[i].count_load_time;
+	s->flags = pit->flags;
+	s->period_ns = pit->period_ns;
+	s->running = pit->paused;
+	s->left = ktime_to_ns(hrtimer_get_expires(&pit->timer)) - now;
+	spin_lock_irqsave(&pit->inject_lock, flags);
+	s->acked = pit->acked;
+	s->pending = pit->pending;
+	spin_unlock_irqrestore(&pit->inject_lock, flags);
+	mutex_unlock(&pit->lock);
+}
+
+void vmm_pit_restore(struct vmm_pit *pit, const struct vmm_pit_snapshot *s)
+{
+	unsigned long flags;
+	unsigned int i;
+	s64 now;
+
+	mutex_lock(&pit->lock);
+	/* Somebody may have set the state since the pause. */
+	hrtimer_cancel(&pit->timer);
+	now = ktime_get_ns();
+	memcpy(pit->channel, s->channel, sizeof(s->channel));
+	for (i = 0; i < 3; i++)
+		pit->channel[i].count_load_time = now - s->channel[i].count_load_time;
+	pit->flags = s->flags;
+	pit->period_ns = s->period_ns;
+	pit->paused = s->running;
+	if (s->running)
+		hrtimer_set_expires(&pit->timer, ns_to_ktime(now + s->left));
+	spin_lock_irqsave(&pit->inject_lock, flags);
+	pit->acked = s->acked;
+	pit->pending = s->pending;
+	spin_unlock_irqrestore(&pit->inject_lock, flags);
 	mutex_unlock(&pit->lock);
 }
 

@@ -330,14 +330,3 @@ KTAP_TEST(snapshot_errors)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_OK(snap(VMM_SNAPSHOT_MARK));
 }
-
-KTAP_TEST(no_snapshot_of_interrupt_controllers)
-{
-	struct vm *vm = vm_create();
-
-	vmm_need_cap(VMM_CAP_SNAPSHOT, "VMM_CAP_SNAPSHOT");
-	CHECK_OK(ioctl(vm->fd, VMM_CREATE_IRQCHIP, 0));
-	vm_map(vm, 0, VMM_MEM_LOG_DIRTY_PAGES, 0, vm->mem_size, vm->mem);
-	vcpu_create(vm, 0);
-	CHECK_ERR(ioctl(vm->fd, VMM_SNAPSHOT_MARK, 0), EOPNOTSUPP);
-}
