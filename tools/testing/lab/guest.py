@@ -3,11 +3,12 @@
 
 QEMU is the package installed on this machine, unmodified, at the same paths.
 The guest's (L2's) kernel is the stock one that the lab boots as L1 too, with a
-RAM file system that runs guest-init.
+RAM file system that runs guest-init, and a disk.
 """
 
 import glob
 import gzip
+import hashlib
 import os
 import shutil
 import struct
@@ -16,13 +17,13 @@ import build
 import debian
 from initramfs import Archive, base
 
-PACKAGES = ['qemu-system-x86', 'seabios']
+PACKAGES = ['qemu-system-x86', 'seabios', 'e2fsprogs']
 GUEST_KERNEL = '6.1'
-# What QEMU gives a guest that has "guest.devices" on its command line.
-GUEST_MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk']
+MODULES = ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'crc32c_generic', 'ext4']
 LOAD = 'tools/testing/lab/load'
 FIRMWARE = ('/usr/share/seabios/bios-256k.bin', '/usr/share/qemu/kvmvapic.bin',
-            '/usr/share/qemu/linuxboot*.bin')
+            '/usr/share/qemu/linuxboot*.bin', '/usr/share/qemu/bios-microvm.bin')
+SCRIPTS = ('qemu-boot.sh', 'qemu-guests.sh', 'qemu-migrate.sh')
 
 
 def guest_load():
@@ -31,16 +32,36 @@ def guest_load():
 
 
 def guest_initrd():
-    """L2's file system: busybox, guest-init, drivers and guest_load."""
+    """L2's file system: busybox, guest-init, guest_load, and the modules for its devices."""
     archive = Archive()
     base(archive)
     archive.file(os.path.join(debian.HERE, 'guest-init'), 'init')
     archive.file(guest_load(), 'bin/guest_load')
-    drivers = debian.kernel(GUEST_KERNEL).modules(GUEST_MODULES)
-    for path in drivers:
-        archive.text(f'drivers/{debian.module_name(path)}.ko', debian.module_bytes(path))
-    archive.text('drivers/order', ''.join(f'{debian.module_name(path)}\n' for path in drivers))
+    order = []
+    for path in debian.kernel(GUEST_KERNEL).modules(MODULES):
+        order.append(os.path.basename(path))
+        archive.text(f'modules/{order[-1]}', debian.module_bytes(path))
+    archive.text('modules/order', ''.join(f'{name}\n' for name in order))
     return gzip.compress(archive.finish(), compresslevel=1, mtime=0)
+
+
+def disk_files():
+    """What is on the guest's disk, and what the host's HTTP server has for it."""
+    data = b''.join(hashlib.sha256(b'%d' % i).digest() for i in range(16384))
+    return {'data': data, 'data.md5': f'{hashlib.md5(data).hexdigest()}  data\n'.encode()}
+
+
+def disk_image():
+    """The guest's disk: a file system with those files in it."""
+    with debian.scratch(debian.cache('guests', 'x')[:-2]) as tmp:
+        folder, image = os.path.join(tmp, 'files'), os.path.join(tmp, 'image')
+        os.mkdir(folder)
+        for name, data in disk_files().items():
+            with open(os.path.join(folder, name), 'wb') as f:
+                f.write(data)
+        debian.run(['/sbin/mke2fs', '-q', '-t', 'ext2', '-d', folder, image, '4M'])
+        with open(image, 'rb') as f:
+            return f.read()
 
 
 def empty_qcow2(size=16 << 20, cluster_bits=16):
@@ -73,5 +94,8 @@ def add_qemu(archive):
     archive.text('guest/initrd', guest_initrd())
     archive.text('guest/empty.qcow2', empty_qcow2())
     archive.file(guest_load(), 't/guest_load')
-    for script in ('qemu-boot.sh', 'qemu-migrate.sh'):
+    archive.text('guest/disk.img', disk_image())
+    for name, data in disk_files().items():
+        archive.text(f'guest/disk/{name}', data)
+    for script in SCRIPTS:
         archive.file(os.path.join(debian.HERE, script), f't/{script}')

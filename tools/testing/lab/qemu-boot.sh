@@ -3,30 +3,33 @@
 #
 # qemu-boot.sh - boot guests in QEMU on /dev/kvm; runs in L1 (lab --with-qemu).
 #
-# Each boot is a KTAP test: SeaBIOS must come to the end of its boot order, or
-# Debian's kernel must come to user space, see all its CPUs, run a shell
-# command and power off, or QEMU's monitor must show the vCPU's statistics.
+# Each boot is a KTAP test; what it boots and what must come of it are the
+# functions boot_* in qemu-guests.sh. Lists with commas are combined: each
+# machine with each irqchip with each number of CPUs.
 
-guest=${GUEST:-/guest}	# where the guest's kernel and RAM file system are
-cpu=host smp=1 irqchip=off repeat=1 timeout=400 mem=256 what=kernel
-console=no append=quiet machine=pc
-# What the guest's shell is asked to do; commas stand for spaces.
-# shellcheck disable=SC2016	# the guest's shell expands it
-guest_command='echo,six,times,seven,is,$((6*7))'
+# shellcheck disable=SC2034	# used in qemu-guests.sh
+guest=${GUEST:-/guest}	# where the guests' files are
+# shellcheck disable=SC2034
+devices=no
+cpu=host smps=1 irqchips=off repeat=1 timeout=1200 mem=256 guests=kernel
+console=no append=quiet machines=pc accel=kvm cpu_pm=off
 
 usage() {
 	cat <<-END
 	usage: qemu-boot.sh [OPTION VALUE]...
 	  --cpu MODEL      guest CPU ($cpu)
-	  --smp N          guest CPUs ($smp)
+	  --smp N,...      guest CPUs ($smps)
 	  --mem MiB        guest memory ($mem)
-	  --machine TYPE   QEMU's machine ($machine)
-	  --irqchip HOW    off, split or on: who emulates the local APIC ($irqchip)
-	  --what WHAT      bios, kernel or stats ($what)
+	  --machine M,...  QEMU's machine: pc, q35, microvm ($machines)
+	  --irqchip HOW,.. off, split or on: who emulates the local APIC ($irqchips)
+	  --devices yes    a disk and a network card, which the guest must use
+	  --what WHAT,...  bios, kernel or stats ($guests)
 	  --repeat N       how often ($repeat)
 	  --timeout S      seconds for each boot ($timeout)
 	  --console yes    show the guest's console
 	  --append ARGS    kernel arguments ($append)
+	  --cpu-pm on      let the guest halt the host's CPU ($cpu_pm)
+	  --accel HOW      kvm, or tcg to see what QEMU alone does ($accel)
 	END
 	exit 2
 }
@@ -34,98 +37,38 @@ usage() {
 while [ $# -gt 0 ]; do
 	[ $# -ge 2 ] || usage
 	case $1 in
-	--cpu) cpu=$2 ;; --smp) smp=$2 ;; --mem) mem=$2 ;;
-	--machine) machine=$2 ;; --irqchip) irqchip=$2 ;;
-	--what) what=$2 ;; --repeat) repeat=$2 ;; --timeout) timeout=$2 ;;
-	--console) console=$2 ;; --append) append=$2 ;;
+	--cpu) cpu=$2 ;; --smp) smps=$2 ;; --mem) mem=$2 ;;
+	--machine) machines=$2 ;; --irqchip) irqchips=$2 ;;
+	--devices) devices=$2 ;; --what) guests=$2 ;;
+	--repeat) repeat=$2 ;; --timeout) timeout=$2 ;;
+	--console) console=$2 ;; --append) append=$2 ;; --accel) accel=$2 ;;
+	--cpu-pm) cpu_pm=$2 ;;
 	*) usage ;;
 	esac
 	shift 2
 done
 
 out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+trap 'rm -rf "$out"; [ -z "$httpd" ] || kill "$httpd"' EXIT
 
-# qemu ARGUMENT...: QEMU with what all boots share, in the background
-qemu() {
-	: >"$out/console"
-	qemu-system-x86_64 -machine "$machine,accel=kvm,kernel-irqchip=$irqchip" \
-		-cpu "$cpu" -smp "$smp" -m "$mem" -nodefaults -display none \
-		-no-reboot "$@" >"$out/qemu" 2>&1 </dev/null &
-	pid=$!
+# now: seconds, on a clock that nobody sets
+now() {
+	cut -d' ' -f1 /proc/uptime
 }
 
-# reached TEXT: wait until the console has it; fails when QEMU ends or time is up
-reached() {
-	read -r start _ </proc/uptime
-	end=$((${start%.*} + timeout))
-	while ! grep -q "$1" "$out/console"; do
-		kill -0 "$pid" 2>/dev/null || break
-		read -r now _ </proc/uptime
-		[ "${now%.*}" -lt "$end" ] || break
-		sleep 0.2
-	done
-	grep -q "$1" "$out/console"
-}
+# shellcheck source=/dev/null
+. "$(dirname "$0")/qemu-guests.sh"
 
-boot_bios() {
-	qemu -chardev "file,id=bios,path=$out/console" \
-		-device isa-debugcon,iobase=0x402,chardev=bios
-	reached 'No bootable device'
-	result=$?
-	kill "$pid" 2>/dev/null
-	wait "$pid"
-	return "$result"
-}
-
-boot_kernel() {
-	qemu -serial "file:$out/console" \
-		-kernel "$guest/vmlinuz" -initrd "$guest/initrd" \
-		-append "console=ttyS0 panic=-1 guest.command=$guest_command $append"
-	reached "guest: done, $smp CPU"
-	result=$?
-	[ "$result" -eq 0 ] || kill "$pid" 2>/dev/null
-	wait "$pid" || result=1
-	return "$result"
-}
-
-# query-stats while SeaBIOS runs: a counter that only vmm has, and that counts.
-boot_stats() {
-	mkfifo "$out/monitor.in" "$out/monitor.out"
-	qemu -chardev "pipe,id=monitor,path=$out/monitor" -mon chardev=monitor,mode=control
-	cat "$out/monitor.out" >"$out/console" &
-	{
-		echo '{"execute": "qmp_capabilities"}'
-		sleep 5
-		echo '{"execute": "query-stats", "arguments": {"target": "vcpu"}}'
-	} >"$out/monitor.in"
-	reached '"name": "exit_IO", "value": [1-9]\|"value": [1-9][0-9]*, "name": "exit_IO"'
-	result=$?
-	kill "$pid" 2>/dev/null
-	wait "$pid"
-	rm "$out/monitor.in" "$out/monitor.out"
-	return "$result"
-}
-
-echo "KTAP version 1"
-echo "1..$repeat"
-n=0 failed=0
-while [ "$n" -lt "$repeat" ]; do
+# boot: one test; $what, $machine, $irqchip and $smp say of what
+boot() {
 	n=$((n + 1))
-	test="qemu-boot: $what, irqchip $irqchip, cpu $cpu, smp $smp"
-	read -r began _ </proc/uptime
+	began=$(now)
 	if [ "$console" = yes ]; then
 		: >"$out/console"
 		tail -f "$out/console" &
 		tail=$!
 	fi
-	case $what in
-	bios) boot_bios ;;
-	stats) boot_stats ;;
-	*) boot_kernel ;;
-	esac
-	result=$?
-	if [ "$result" -eq 0 ]; then
+	if "boot_$what"; then
 		verdict=ok
 	else
 		verdict="not ok" failed=1
@@ -136,8 +79,39 @@ while [ "$n" -lt "$repeat" ]; do
 		sleep 1
 		kill "$tail"
 	fi
-	read -r ended _ </proc/uptime
-	echo "# $(echo "$began $ended" | awk '{ printf "%.1f", $2 - $1 }') s"
-	echo "$verdict $n $test"
+	echo "# $(echo "$began $(now)" | awk '{ printf "%.1f", $2 - $1 }') s"
+	echo "$verdict $n qemu-boot: $what, $machine, irqchip $irqchip, cpu $cpu, smp $smp"
+}
+
+# boots: the tests of one round
+boots() {
+	for what in $guests; do
+		for machine in $machines; do
+			for irqchip in $irqchips; do
+				for smp in $smps; do
+					boot
+				done
+			done
+		done
+	done
+}
+
+# words LIST: a list with commas as words
+words() {
+	echo "$1" | tr , ' '
+}
+
+guests=$(words "$guests") machines=$(words "$machines")
+irqchips=$(words "$irqchips") smps=$(words "$smps")
+# shellcheck disable=SC2086	# lists
+planned=$(($(echo $guests | wc -w) * $(echo $machines | wc -w) *
+	$(echo $irqchips | wc -w) * $(echo $smps | wc -w) * repeat))
+n=0 failed=0 httpd=''
+echo "KTAP version 1"
+echo "1..$planned"
+round=0
+while [ "$round" -lt "$repeat" ]; do
+	round=$((round + 1))
+	boots
 done
 exit $failed

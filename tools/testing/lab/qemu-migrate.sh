@@ -284,7 +284,7 @@ run() {
 	case $way in
 	savevm | loadvm) format=qcow2 ;;
 	esac
-	[ "$net$disk" = nono ] || append=guest.devices
+	[ "$net$disk" = nono ] || append=guest.address=10.7.0.2/24
 	if [ "$net" = yes ]; then
 		set_up_network || return 1
 	fi

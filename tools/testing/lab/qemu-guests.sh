@@ -1,0 +1,113 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# qemu-guests.sh - what qemu-boot.sh boots: one function for each --what.
+#
+# Each starts qemu, waits for what the guest must show, and succeeds if that
+# came and QEMU ended as it should. What the guest shows is in $out/console.
+# shellcheck disable=SC2154	# variables of qemu-boot.sh
+
+# qemu ARGUMENT...: QEMU with what all boots share, in the background
+qemu() {
+	: >"$out/console"
+	how=$machine,accel=$accel
+	[ "$accel" != kvm ] || how=$how,kernel-irqchip=$irqchip
+	qemu-system-x86_64 -machine "$how" \
+		-cpu "$cpu" -smp "$smp" -m "$mem" -nodefaults -display none \
+		-overcommit "cpu-pm=$cpu_pm" -no-reboot "$@" >"$out/qemu" 2>&1 </dev/null &
+	pid=$!
+}
+
+# reached TEXT: wait until the console has it; fails when QEMU ends or time is up
+reached() {
+	end=$(now)
+	end=$((${end%.*} + timeout))
+	while ! grep -q "$1" "$out/console"; do
+		kill -0 "$pid" 2>/dev/null || break
+		time=$(now)
+		[ "${time%.*}" -lt "$end" ] || break
+		sleep 0.2
+	done
+	grep -q "$1" "$out/console"
+}
+
+# leave STATUS: end QEMU, which would run on
+leave() {
+	kill "$pid" 2>/dev/null
+	wait "$pid"
+	return "$1"
+}
+
+# ends STATUS: if that is 0, QEMU must end by itself, and well
+ends() {
+	[ "$1" -eq 0 ] || kill "$pid" 2>/dev/null
+	wait "$pid" && return "$1"
+}
+
+# What the guest's shell is asked to do; commas stand for spaces.
+# shellcheck disable=SC2016	# the guest's shell expands it
+guest_command='echo,six,times,seven,is,$((6*7))'
+
+# virtio KIND ARGUMENTS: the virtio device of that kind that the machine has
+virtio() {
+	case $machine in
+	microvm) echo "virtio-$1-device,$2" ;;
+	*) echo "virtio-$1-pci,$2" ;;
+	esac
+}
+
+# serve: this host's HTTP server, which the guest's network leads to
+serve() {
+	[ -z "$httpd" ] || return 0
+	httpd -f -p 127.0.0.1:8000 -h "$guest/disk" &
+	httpd=$!
+}
+
+boot_bios() {
+	qemu -chardev "file,id=bios,path=$out/console" \
+		-device isa-debugcon,iobase=0x402,chardev=bios
+	reached 'No bootable device'
+	leave $?
+}
+
+boot_kernel() {
+	token=$$-$n rom=
+	set -- -serial "file:$out/console" \
+		-kernel "$guest/vmlinuz" -initrd "$guest/initrd"
+	if [ "$devices" = yes ]; then
+		serve
+		cp "$guest/disk.img" "$out/disk"
+		[ "$machine" = microvm ] || rom=,romfile=
+		set -- "$@" -drive "file=$out/disk,format=raw,if=none,id=disk" \
+			-device "$(virtio blk drive=disk)" -netdev user,id=net \
+			-device "$(virtio net "netdev=net$rom")"
+		append="guest.devices=$token $append"
+	fi
+	qemu "$@" -append "console=ttyS0 panic=-1 guest.command=$guest_command $append"
+	append=${append#guest.devices=* }
+	reached "guest: done, $smp CPU"
+	ends $? && { [ "$devices" = no ] || used_devices; }
+}
+
+# The guest says that it could use its devices; its disk has what it wrote.
+used_devices() {
+	grep -q 'guest: disk, ' "$out/console" && grep -q 'guest: network, ' "$out/console" &&
+		tr '\000' '\n' <"$out/disk" | grep -q "^written by the guest: $token\$"
+}
+
+# query-stats while SeaBIOS runs: a counter that only vmm has, and that counts.
+boot_stats() {
+	mkfifo "$out/monitor.in" "$out/monitor.out"
+	qemu -chardev "pipe,id=monitor,path=$out/monitor" -mon chardev=monitor,mode=control
+	cat "$out/monitor.out" >"$out/console" &
+	{
+		echo '{"execute": "qmp_capabilities"}'
+		sleep 5
+		echo '{"execute": "query-stats", "arguments": {"target": "vcpu"}}'
+	} >"$out/monitor.in"
+	reached '"name": "exit_IO", "value": [1-9]\|"value": [1-9][0-9]*, "name": "exit_IO"'
+	leave $?
+	result=$?
+	rm "$out/monitor.in" "$out/monitor.out"
+	return "$result"
+}
