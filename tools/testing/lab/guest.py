@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts a real VMM and a real guest into L1: Debian's QEMU, Debian's kernel.
+"""Puts a real VMM and real guests into L1: Debian's QEMU, kernel and the like.
 
 QEMU is the package installed on this machine, unmodified, at the same paths.
-The guest's (L2's) kernel is the stock one that the lab boots as L1 too, with a
-RAM file system that runs guest-init, and a disk.
+The usual guest's (L2's) kernel is the stock one that the lab boots as L1 too,
+with a RAM file system that runs guest-init, and a disk. Others are named:
+see OTHERS.
 """
 
 import glob
@@ -15,6 +16,7 @@ import struct
 
 import build
 import debian
+from debian import LabError
 from initramfs import Archive, base
 
 PACKAGES = ['qemu-system-x86', 'seabios', 'e2fsprogs']
@@ -24,6 +26,18 @@ LOAD = 'tools/testing/lab/load'
 FIRMWARE = ('/usr/share/seabios/bios-256k.bin', '/usr/share/qemu/kvmvapic.bin',
             '/usr/share/qemu/linuxboot*.bin', '/usr/share/qemu/bios-microvm.bin')
 SCRIPTS = ('qemu-boot.sh', 'qemu-guests.sh', 'qemu-migrate.sh')
+
+# Guests that have to be asked for: their package, and its files.
+INSTALLER = 'usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64'
+OTHERS = {
+    'ovmf': ('ovmf', {'OVMF_CODE_4M.fd': 'usr/share/OVMF/OVMF_CODE_4M.fd',
+                      'OVMF_VARS_4M.fd': 'usr/share/OVMF/OVMF_VARS_4M.fd'}),
+    'memtest': ('memtest86+', {'memtest86+x64.bin': 'boot/memtest86+x64.bin'}),
+    'ipxe': ('ipxe-qemu', {'efi-virtio.rom': 'usr/lib/ipxe/qemu/pxe-virtio.rom'}),
+    'installer': ('debian-installer-12-netboot-amd64',
+                  {'installer/linux': f'{INSTALLER}/linux',
+                   'installer/initrd.gz': f'{INSTALLER}/initrd.gz'}),
+}
 
 
 def guest_load():
@@ -74,6 +88,19 @@ def empty_qcow2(size=16 << 20, cluster_bits=16):
     return b''.join(part.ljust(cluster, b'\0') for part in (header, table, counts, b''))
 
 
+def unpacked(package):
+    """A Debian package's files, in a folder of the cache; it is not installed."""
+    top = debian.cache('guests', package)
+    with debian.locked(f'guest-{package}'):
+        if not os.path.isdir(top):
+            debian.say(f'fetching {package}')
+            with debian.scratch(os.path.dirname(top)) as tmp:
+                root = os.path.join(tmp, 'root')
+                debian.run(['dpkg', '-x', debian.download(package, tmp), root])
+                os.rename(root, top)
+    return top
+
+
 def write_guest(folder):
     """The guest's files, for QEMU on this machine."""
     debian.install(PACKAGES)
@@ -83,8 +110,8 @@ def write_guest(folder):
         f.write(guest_initrd())
 
 
-def add_qemu(archive):
-    """QEMU with its libraries and firmware, the guest, and the scripts that use them."""
+def add_qemu(archive, others):
+    """QEMU with its libraries and firmware, the guests, and the scripts that use them."""
     debian.install(PACKAGES)
     archive.file('/usr/bin/qemu-system-x86_64', 'usr/bin/qemu-system-x86_64')
     for pattern in FIRMWARE:
@@ -99,3 +126,9 @@ def add_qemu(archive):
         archive.text(f'guest/disk/{name}', data)
     for script in SCRIPTS:
         archive.file(os.path.join(debian.HERE, script), f't/{script}')
+    for other in others:
+        if other not in OTHERS:
+            raise LabError(f"there is no guest '{other}', but {', '.join(OTHERS)}")
+        package, files = OTHERS[other]
+        for name, path in files.items():
+            archive.file(os.path.join(unpacked(package), path), f'guest/{name}')

@@ -111,3 +111,49 @@ boot_stats() {
 	rm "$out/monitor.in" "$out/monitor.out"
 	return "$result"
 }
+
+# UEFI firmware comes to its shell, which runs a script from a disk; that powers off.
+boot_ovmf() {
+	cp "$guest/OVMF_VARS_4M.fd" "$out/vars"
+	mkdir -p "$out/esp"
+	printf '%s\r\n' 'echo the shell is here' ver 'reset -s' >"$out/esp/startup.nsh"
+	qemu -serial "file:$out/console" \
+		-drive "if=pflash,unit=0,readonly=on,format=raw,file=$guest/OVMF_CODE_4M.fd" \
+		-drive "if=pflash,unit=1,format=raw,file=$out/vars" \
+		-drive "file=fat:rw:$out/esp,format=raw,if=none,id=esp" \
+		-device virtio-blk-pci,drive=esp
+	reached 'UEFI Interactive Shell' && reached '^the shell is here'
+	ends $?
+}
+
+# Memtest86+ runs on all CPUs, comes to its fifth test, and finds no error.
+boot_memtest() {
+	qemu -serial "file:$out/console" -kernel "$guest/memtest86+x64.bin" \
+		-append console=ttyS0,115200
+	reached 'Memtest86+ v' && reached '#4  ' && ! grep -q 'Errors: *[1-9]' "$out/console"
+	leave $?
+}
+
+# Debian's installer comes to its first question.
+boot_installer() {
+	qemu -serial "file:$out/console" \
+		-kernel "$guest/installer/linux" -initrd "$guest/installer/initrd.gz" \
+		-append 'console=ttyS0 panic=-1 quiet TERM=linux ---'
+	reached 'Select a language\|Choose the language'
+	leave $?
+}
+
+# iPXE gets an address, and a script by TFTP, which it runs.
+boot_ipxe() {
+	mkdir -p "$out/tftp"
+	# shellcheck disable=SC2016	# iPXE expands it
+	printf '#!ipxe\necho the script has ${net0/ip}\n' >"$out/tftp/script.ipxe"
+	machine_was=$machine machine=$machine,graphics=off
+	qemu -serial "file:$out/console" -boot n \
+		-netdev "user,id=net,tftp=$out/tftp,bootfile=script.ipxe" \
+		-device "virtio-net-pci,netdev=net,romfile=$guest/efi-virtio.rom"
+	machine=$machine_was
+	reached '^net0: 10.0.2.15/255.255.255.0 gw 10.0.2.2' &&
+		reached '^the script has 10.0.2.15'
+	leave $?
+}
