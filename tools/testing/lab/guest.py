@@ -23,8 +23,9 @@ PACKAGES = ['qemu-system-x86', 'seabios', 'e2fsprogs']
 GUEST_KERNEL = '6.1'
 MODULES = ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'crc32c_generic', 'ext4']
 LOAD = 'tools/testing/lab/load'
-FIRMWARE = ('/usr/share/seabios/bios-256k.bin', '/usr/share/qemu/kvmvapic.bin',
-            '/usr/share/qemu/linuxboot*.bin', '/usr/share/qemu/bios-microvm.bin')
+FIRMWARE = ('/usr/share/seabios/bios-256k.bin', '/usr/share/seabios/vgabios-stdvga.bin',
+            '/usr/share/qemu/kvmvapic.bin', '/usr/share/qemu/linuxboot*.bin',
+            '/usr/share/qemu/bios-microvm.bin')
 SCRIPTS = ('qemu-boot.sh', 'qemu-guests.sh', 'qemu-migrate.sh')
 
 # Guests that have to be asked for: their package, and its files.

@@ -23,8 +23,8 @@ usage() {
 	  --machine M,...  QEMU's machine: pc, q35, microvm ($machines)
 	  --irqchip HOW,.. off, split or on: who emulates the local APIC ($irqchips)
 	  --devices yes    a disk and a network card, which the guest must use
-	  --what WHAT,...  bios, kernel or stats; with lab's --guests also ovmf,
-	                   memtest, installer, ipxe ($guests)
+	  --what WHAT,...  bios, kernel, stats or screen; with lab's --guests also
+	                   ovmf, memtest, installer, ipxe ($guests)
 	  --repeat N       how often ($repeat)
 	  --timeout S      seconds for each boot ($timeout)
 	  --console yes    show the guest's console

@@ -112,6 +112,26 @@ boot_stats() {
 	return "$result"
 }
 
+# A picture of the guest's text console, for test-screen, in lines that start so.
+boot_screen() {
+	mkfifo "$out/monitor.in" "$out/monitor.out"
+	qemu -vga std -serial "file:$out/console" \
+		-chardev "pipe,id=monitor,path=$out/monitor" -mon monitor \
+		-kernel "$guest/vmlinuz" -initrd "$guest/initrd" -append \
+		"console=ttyS0 console=tty0 guest.screen=y guest.command=$guest_command $append"
+	cat "$out/monitor.out" >"$out/monitor" &
+	reached 'guest: look at the screen'
+	result=$?
+	if [ "$result" -eq 0 ]; then
+		printf 'screendump %s\nquit\n' "$out/screen" >"$out/monitor.in"
+	else
+		kill "$pid"
+	fi
+	wait "$pid"
+	rm "$out/monitor.in" "$out/monitor.out"
+	[ "$result" -eq 0 ] && gzip -c "$out/screen" | base64 | sed 's/^/# screen: /'
+}
+
 # UEFI firmware comes to its shell, which runs a script from a disk; that powers off.
 boot_ovmf() {
 	cp "$guest/OVMF_VARS_4M.fd" "$out/vars"
