@@ -27,6 +27,7 @@
 
 static int rounds = 1001;
 static uint64_t samples[MAX_SAMPLES];
+static int row;			/* of the result: what is being measured */
 
 /* One line of the result. */
 struct cost {
@@ -75,7 +76,9 @@ static uint64_t measure_in_guest(const uint8_t *code, const uint8_t *end)
 	vcpu_get_regs(vcpu, &regs);
 	regs.r14 = rounds;
 	vcpu_set_regs(vcpu, &regs);
+	mark(row, rounds);
 	expect_hlt(vcpu);
+	mark(row, 0);
 	for (i = 0; i < rounds; i++)
 		samples[i] = data[i];
 	vm_destroy(vcpu->vm);
@@ -112,6 +115,7 @@ static uint64_t measure_exit(const uint8_t *code, const uint8_t *end, uint32_t r
 	int i;
 
 	expect_exit(vcpu, reason);
+	mark(row, rounds);
 	for (i = 0; i < rounds; i++) {
 		uint64_t start = __rdtsc();
 
@@ -120,6 +124,7 @@ static uint64_t measure_exit(const uint8_t *code, const uint8_t *end, uint32_t r
 		samples[i] = __rdtsc() - start;
 		CHECK_EQ(vcpu->run->exit_reason, reason);
 	}
+	mark(row, 0);
 	vm_destroy(vcpu->vm);
 	vcpu_destroy(vcpu);
 	return median(rounds);
@@ -162,12 +167,14 @@ static uint64_t measure_ioctl(int fd, unsigned long request, void *arg)
 	int i;
 
 	ioctl(fd, request, arg);
+	mark(row, rounds);
 	for (i = 0; i < rounds; i++) {
 		uint64_t start = __rdtsc();
 
 		ioctl(fd, request, arg);
 		samples[i] = __rdtsc() - start;
 	}
+	mark(row, 0);
 	return median(rounds);
 }
 
@@ -238,7 +245,9 @@ static void touch(struct vcpu *vcpu, uint64_t gpa, int pages)
 	regs.rcx = pages;
 	regs.rdi = GUEST_SAMPLES;
 	vcpu_set_regs(vcpu, &regs);
+	mark(row, pages);
 	expect_hlt(vcpu);
+	mark(row, 0);
 }
 
 static uint64_t guest_samples(struct vcpu *vcpu, int n)
@@ -288,6 +297,7 @@ static uint64_t cost_write_protect_fault(void)
 	memset(vm_gpa(vcpu->vm, GUEST_SAMPLES), 0, rounds * 8);
 	vm_map(vcpu->vm, 1, 0, SLOT_GPA, size, mem);
 	touch(vcpu, SLOT_GPA, rounds);
+	marks_restart(row);
 	vm_map(vcpu->vm, 1, VMM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size, mem);
 	touch(vcpu, SLOT_GPA, rounds);
 	ticks = guest_samples(vcpu, rounds);
@@ -321,24 +331,32 @@ static uint64_t cost_enable_log(void)
 	regs.rdi = 0x800000;
 	vcpu_set_regs(log_vcpu, &regs);
 	expect_hlt(log_vcpu);
+	mark(row, 1);
 	start = __rdtsc();
 	vm_map(log_vcpu->vm, 1, VMM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, LOG_SIZE, log_mem);
-	return __rdtsc() - start;
+	start = __rdtsc() - start;
+	mark(row, 0);
+	return start;
 }
 
 static uint64_t get_log(void)
 {
 	static uint64_t bitmap[LOG_SIZE / PAGE_SIZE / 64];
 	struct vmm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
-	uint64_t start = __rdtsc();
+	uint64_t start;
 
+	mark(row, 1);
+	start = __rdtsc();
 	CHECK_OK(ioctl(log_vcpu->vm->fd, VMM_GET_DIRTY_LOG, &log));
-	return __rdtsc() - start;
+	start = __rdtsc() - start;
+	mark(row, 0);
+	return start;
 }
 
 static uint64_t cost_get_log_clean(void)
 {
 	get_log();
+	marks_restart(row);
 	return get_log();
 }
 
@@ -382,9 +400,11 @@ static uint64_t cost_snapshot(void)
 		if (!i)
 			CHECK_OK(ioctl(vcpu->vm->fd, VMM_SNAPSHOT_MARK, 0));
 		expect_hlt(vcpu);
+		mark(row, 1);
 		start = __rdtsc();
 		CHECK_OK(ioctl(vcpu->vm->fd, VMM_SNAPSHOT_RESTORE, 0));
 		samples[i] = __rdtsc() - start;
+		mark(row, 0);
 	}
 	vm_destroy(vcpu->vm);
 	vcpu_destroy(vcpu);
@@ -399,16 +419,23 @@ static uint64_t create_and_close(bool with_close)
 	int dev = vmm_open();
 
 	for (i = 0; i < n; i++) {
-		uint64_t start = __rdtsc();
-		int vm = CHECK_OK(ioctl(dev, VMM_CREATE_VM, 0));
-		int vcpu = CHECK_OK(ioctl(vm, VMM_CREATE_VCPU, 0));
+		uint64_t start;
+		int vm, vcpu;
 
-		if (!with_close)
+		mark(row, 1);
+		start = __rdtsc();
+		vm = CHECK_OK(ioctl(dev, VMM_CREATE_VM, 0));
+		vcpu = CHECK_OK(ioctl(vm, VMM_CREATE_VCPU, 0));
+		if (!with_close) {
 			samples[i] = __rdtsc() - start;
+			mark(row, 0);
+		}
 		close(vcpu);
 		close(vm);
-		if (with_close)
+		if (with_close) {
 			samples[i] = __rdtsc() - start;
+			mark(row, 0);
+		}
 	}
 	close(dev);
 	return median(n);
@@ -481,6 +508,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(costs); i++) {
 		uint64_t goal = intel ? costs[i].intel_goal : costs[i].amd_goal;
 
+		row = i;
 		missed += cost_line(costs[i].name, costs[i].measure(), compare, goal);
 	}
 	return missed ? 1 : 0;
