@@ -53,7 +53,7 @@ package: python ## the Debian packages vmm-dkms and vmm-tools, in build/
 	tools/testing/lab/test-package build build
 
 ## Run and test, on an emulated host (no virtualization hardware is needed)
-.PHONY: run test test-long test-debug test-package test-kvm-selftests check fuzz fuzz-afl coverage lab
+.PHONY: run test test-long test-debug test-package test-kvm-selftests check bench fuzz fuzz-afl coverage lab
 run: $(if $(HOST),modules) python ## boot Linux in QEMU on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
 ifdef HOST
 	$(LAB) guest build/guest
@@ -82,6 +82,9 @@ fuzz-afl: ## the same with AFL++
 
 coverage: ## which lines of the emulator its tests in user space reach
 	$(MAKE) -C $(EMULATOR_TESTS) coverage
+
+bench: python ## what exits, faults, ioctls cost, beside KVM (PARTS=; HOST=1: on this CPU)
+	tools/testing/lab/bench $(if $(HOST),--here) $(PARTS)
 
 test-debug: python ## the AMD tests on a kernel with KASAN, lockdep and the like
 	tools/testing/lab/run-tests debug $(SUITES)

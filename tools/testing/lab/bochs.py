@@ -10,6 +10,7 @@ Bochs also emulates AMD's CPUs: a second opinion (--emulator bochs).
 
 import hashlib
 import os
+import shutil
 import struct
 
 import debian
@@ -79,11 +80,22 @@ def source(folder):
     return next(entry.path for entry in os.scandir(folder) if '.orig.tar' in entry.name)
 
 
-def binary():
-    """Our Bochs, built when it is not there."""
-    with open(os.path.join(HERE, 'bochs-3.0.patch'), 'rb') as f:
-        patched = hashlib.sha256(f.read()).hexdigest()[:8]
-    top = debian.cache(f'bochs-3.0-{patched}')
+def add_counting(src):
+    """Put bochs-count.cc into Bochs' sources; returns configure's option."""
+    folder = os.path.join(src, 'instrument/count')
+    shutil.copytree(os.path.join(src, 'instrument/stubs'), folder)
+    shutil.copy(os.path.join(HERE, 'bochs-count.cc'), os.path.join(folder, 'instrument.cc'))
+    shutil.copy(os.path.join(HERE, 'bochs-count.h'), os.path.join(folder, 'instrument.h'))
+    return '--enable-instrumentation=instrument/count'
+
+
+def binary(counting=False):
+    """Our Bochs, built when it is not there; or the one that counts instructions."""
+    version = hashlib.sha256()
+    for name in ['bochs-3.0.patch'] + ['bochs-count.cc', 'bochs-count.h'] * counting:
+        with open(os.path.join(HERE, name), 'rb') as f:
+            version.update(f.read())
+    top = debian.cache(f"bochs-3.0-{'count-' * counting}{version.hexdigest()[:8]}")
     program = os.path.join(top, 'bin/bochs')
     with debian.locked('bochs'):
         if not os.path.exists(program):
@@ -94,7 +106,8 @@ def binary():
                 os.mkdir(src)
                 debian.run(['tar', 'xf', source(tmp), '-C', src, '--strip-components=1'])
                 debian.run(['patch', '-p1', '-d', src, '-i', os.path.join(HERE, 'bochs-3.0.patch')])
-                debian.run(['./configure', f'--prefix={top}', *CONFIGURE], cwd=src)
+                more = [add_counting(src)] if counting else []
+                debian.run(['./configure', f'--prefix={top}', *CONFIGURE, *more], cwd=src)
                 debian.run(['make', f'-j{os.cpu_count()}'], cwd=src)
                 debian.run(['make', f'DESTDIR={prefix}', 'install'], cwd=src)
                 os.rename(prefix + top, top)
@@ -144,7 +157,7 @@ def command(options, kernel, initrd, console, workdir):
     """The emulator's command line, its files in workdir."""
     if options.mem > MAX_MEM:
         raise LabError(f'Bochs takes at most {MAX_MEM} MiB of memory')
-    program = binary()
+    program = binary('VMM_LAB_COUNTS' in os.environ)
     size = os.path.getsize(initrd)
     address = (options.mem << 20) - size - (32 << 20) & ~0xfffff
     append = f'{APPEND} {options.append}'.strip()
