@@ -12,24 +12,26 @@
 #include <asm/cpufeatures.h>
 
 /*
- * FILL_RETURN_BUFFER without a loop: half the instructions of each exit. Fill the
- * whole buffer, or one entry of it, as the host's kernel has chosen. Kernels that
- * count the depth of calls begin anew.
+ * FILL_RETURN_BUFFER without a loop: a third of the instructions, at each exit. Fill
+ * the whole buffer, or one entry of it, as the host's kernel has chosen; both begin
+ * alike, because objtool wants the same stack at the same place. Kernels that count
+ * the depth of calls begin anew.
  */
 #ifndef CREDIT_CALL_DEPTH
 #define CREDIT_CALL_DEPTH
 #endif
 #define VMM_FILL_ALL_RETURNS				\
-	.rept RSB_CLEAR_LOOPS;				\
+	__FILL_ONE_RETURN				\
+	.rept RSB_CLEAR_LOOPS - 1;			\
 	__FILL_RETURN_SLOT;				\
 	.endr;						\
-	add $(8 * RSB_CLEAR_LOOPS), %rsp;		\
+	add $(8 * (RSB_CLEAR_LOOPS - 1)), %rsp;		\
 	CREDIT_CALL_DEPTH
 
 .macro VMM_FILL_RETURN_BUFFER
 	ALTERNATIVE_2 "jmp .Lreturns_filled\@", \
 		__stringify(VMM_FILL_ALL_RETURNS), X86_FEATURE_RSB_VMEXIT, \
-		__stringify(nop; nop; __FILL_ONE_RETURN), X86_FEATURE_RSB_VMEXIT_LITE
+		__stringify(__FILL_ONE_RETURN), X86_FEATURE_RSB_VMEXIT_LITE
 .Lreturns_filled\@:
 .endm
 
