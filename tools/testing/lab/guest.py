@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts a real VMM and real guests into L1: Debian's QEMU, kernel and the like.
+"""Puts real guests into L1, Debian's kernel and the like, and a VMM: Debian's QEMU, or vmmrun.
 
 QEMU is the package installed on this machine, unmodified, at the same paths.
 The usual guest's (L2's) kernel is the stock one that the lab boots as L1 too,
@@ -22,6 +22,8 @@ from initramfs import Archive, base
 PACKAGES = ['qemu-system-x86', 'seabios', 'e2fsprogs']
 GUEST_KERNEL = '6.1'
 MODULES = ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'crc32c_generic', 'ext4']
+# What vmmrun's guests use: the disk that it has, and a file system.
+VMMRUN_MODULES = ['virtio_mmio', 'virtio_blk', 'crc32c_generic', 'ext4']
 LOAD = 'tools/testing/lab/load'
 FIRMWARE = ('/usr/share/seabios/bios-256k.bin', '/usr/share/seabios/vgabios-stdvga.bin',
             '/usr/share/qemu/kvmvapic.bin', '/usr/share/qemu/linuxboot*.bin',
@@ -46,17 +48,18 @@ def guest_load():
     return os.path.join(build.user(LOAD), 'guest_load')
 
 
-def guest_initrd():
-    """L2's file system: busybox, guest-init, guest_load, and the modules for its devices."""
+def guest_initrd(modules=MODULES, folder='modules'):
+    """L2's file system: busybox, guest-init, guest_load, and modules.
+
+    guest-init loads those in the folder drivers, those in modules when it is asked to.
+    """
     archive = Archive()
     base(archive)
     archive.file(os.path.join(debian.HERE, 'guest-init'), 'init')
     archive.file(guest_load(), 'bin/guest_load')
-    order = []
-    for path in debian.kernel(GUEST_KERNEL).modules(MODULES):
-        order.append(os.path.basename(path))
-        archive.text(f'modules/{order[-1]}', debian.module_bytes(path))
-    archive.text('modules/order', ''.join(f'{name}\n' for name in order))
+    for number, path in enumerate(debian.kernel(GUEST_KERNEL).modules(modules)):
+        archive.text(f'{folder}/{number:02}-{debian.module_name(path)}.ko',
+                     debian.module_bytes(path))
     return gzip.compress(archive.finish(), compresslevel=1, mtime=0)
 
 
@@ -103,12 +106,19 @@ def unpacked(package):
 
 
 def write_guest(folder):
-    """The guest's files, for QEMU on this machine."""
-    debian.install(PACKAGES)
+    """vmmrun and the guest's files, for this machine."""
     os.makedirs(folder, exist_ok=True)
+    shutil.copy(os.path.join(build.user('tools/vmmrun'), 'vmmrun'), folder)
     shutil.copy(debian.kernel(GUEST_KERNEL).vmlinuz, os.path.join(folder, 'vmlinuz'))
     with open(os.path.join(folder, 'initrd'), 'wb') as f:
-        f.write(guest_initrd())
+        f.write(guest_initrd(VMMRUN_MODULES, 'drivers'))
+
+
+def add_vmmrun(archive):
+    """vmmrun and the guest."""
+    archive.file(os.path.join(build.user('tools/vmmrun'), 'vmmrun'), 't/vmmrun')
+    archive.file(debian.kernel(GUEST_KERNEL).vmlinuz, 'guest/vmlinuz')
+    archive.text('guest/initrd', guest_initrd(VMMRUN_MODULES, 'drivers'))
 
 
 def add_qemu(archive, others):
