@@ -33,7 +33,7 @@ samples: ## the sample VMMs
 selftests: ## the test programs
 	$(MAKE) -C $(SELFTESTS)
 
-tools: ## the tools: vmmstat
+tools: ## the tools: vmmrun, vmmstat
 	$(foreach dir,$(TOOLS),$(MAKE) -C $(dir) &&) true
 
 compile_commands.json: modules ## what clangd and other code readers want
@@ -54,13 +54,14 @@ package: python ## the Debian packages vmm-dkms and vmm-tools, in build/
 
 ## Run and test, on an emulated host (no virtualization hardware is needed)
 .PHONY: run test test-long test-debug test-package test-kvm-selftests check bench fuzz fuzz-afl coverage lab
-run: $(if $(HOST),modules) python ## boot Linux in QEMU on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
+run: export GUEST_ARGS := --append 'loglevel=6 guest.command=echo,six,times,seven,is,$$((6*7))' $(ARGS)
+run: $(if $(HOST),modules) python ## boot Linux in vmmrun on /dev/vmm (CPU_VENDOR=intel; HOST=1: on this CPU)
 ifdef HOST
 	$(LAB) guest build/guest
-	tools/testing/lab/run-here . build/guest
+	tools/testing/lab/run-here . build/guest "$$GUEST_ARGS"
 else
-	$(LAB) run --cpu-vendor $(CPU_VENDOR) --with-qemu -- \
-		qemu-boot.sh --console yes --append loglevel=6
+	$(LAB) run --cpu-vendor $(CPU_VENDOR) --with-vmmrun -- \
+		sh -c "vmmrun --smp 2 --kernel /guest/vmlinuz --initrd /guest/initrd $$GUEST_ARGS"
 endif
 
 test: python ## the tests, on both vendors and kernels (SUITES='words of names': only some)
