@@ -36,7 +36,9 @@ OTHERS = {
     'ovmf': ('ovmf', {'OVMF_CODE_4M.fd': 'usr/share/OVMF/OVMF_CODE_4M.fd',
                       'OVMF_VARS_4M.fd': 'usr/share/OVMF/OVMF_VARS_4M.fd'}),
     'memtest': ('memtest86+', {'memtest86+x64.bin': 'boot/memtest86+x64.bin'}),
-    'ipxe': ('ipxe-qemu', {'efi-virtio.rom': 'usr/lib/ipxe/qemu/pxe-virtio.rom'}),
+    # At its usual path: it is the network card's own ROM, not one given by romfile=.
+    'ipxe': ('ipxe-qemu', {'/usr/lib/ipxe/qemu/efi-virtio.rom':
+                           'usr/lib/ipxe/qemu/efi-virtio.rom'}),
     'installer': ('debian-installer-12-netboot-amd64',
                   {'installer/linux': f'{INSTALLER}/linux',
                    'installer/initrd.gz': f'{INSTALLER}/initrd.gz'}),
@@ -142,4 +144,4 @@ def add_qemu(archive, others):
             raise LabError(f"there is no guest '{other}', but {', '.join(OTHERS)}")
         package, files = OTHERS[other]
         for name, path in files.items():
-            archive.file(os.path.join(unpacked(package), path), f'guest/{name}')
+            archive.file(os.path.join(unpacked(package), path), os.path.join('guest', name))

@@ -136,6 +136,7 @@ boot_screen() {
 boot_ovmf() {
 	cp "$guest/OVMF_VARS_4M.fd" "$out/vars"
 	mkdir -p "$out/esp"
+	export TMPDIR="$out"	# for what the guest writes; L1 has no /var/tmp
 	printf '%s\r\n' 'echo the shell is here' ver 'reset -s' >"$out/esp/startup.nsh"
 	qemu -serial "file:$out/console" \
 		-drive "if=pflash,unit=0,readonly=on,format=raw,file=$guest/OVMF_CODE_4M.fd" \
@@ -171,7 +172,7 @@ boot_ipxe() {
 	machine_was=$machine machine=$machine,graphics=off
 	qemu -serial "file:$out/console" -boot n \
 		-netdev "user,id=net,tftp=$out/tftp,bootfile=script.ipxe" \
-		-device "virtio-net-pci,netdev=net,romfile=$guest/efi-virtio.rom"
+		-device virtio-net-pci,netdev=net
 	machine=$machine_was
 	reached '^net0: 10.0.2.15/255.255.255.0 gw 10.0.2.2' &&
 		reached '^the script has 10.0.2.15'
