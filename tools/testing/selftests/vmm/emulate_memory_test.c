@@ -149,8 +149,8 @@ static void *rival_main(void *arg)
 	int i;
 
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		/* Now and then the other must win, too. */
-		for (i = 0; i < 100; i++)
+		/* The other must win now and then, however long its read and exchange take. */
+		for (i = r->count * 61 % 5000; i; i--)
 			asm volatile("pause");
 		if (r->narrow)
 			asm volatile("lock incw (%0)" :: "r"(r->at) : "memory", "cc");
