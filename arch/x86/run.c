@@ -27,8 +27,12 @@
 #include <vmm/trace.h>
 #include <vmm/x86.h>
 
-/* What makes a vCPU leave the loop: signals, and what the return to user mode has to do. */
-#define LEAVE_WORK	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME)
+/*
+ * What makes a vCPU leave the loop. Not TIF_NOTIFY_RESUME, whose work waits for the
+ * next return to user mode: a signal that came while the kernel starts the system
+ * call again would have its handler run and not end VMM_RUN.
+ */
+#define LEAVE_WORK	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
 /* And what makes it yield. */
 #define LOOP_WORK	(_TIF_NEED_RESCHED | LEAVE_WORK)
 
