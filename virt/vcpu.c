@@ -237,15 +237,7 @@ static noinline int run_with_sigset(struct vmm_vcpu *vcpu)
 
 static int vcpu_run(struct vmm_vcpu *vcpu)
 {
-	int r = unlikely(vcpu->sigset_active) ? run_with_sigset(vcpu) : vmm_arch_vcpu_run(vcpu);
-
-	/*
-	 * The kernel restarts a system call where it looks for signals: have it look. If
-	 * a handler runs after all, the call is not restarted but returns -EINTR.
-	 */
-	if (unlikely(r == -ERESTARTNOHAND))
-		set_thread_flag(TIF_SIGPENDING);
-	return r;
+	return unlikely(vcpu->sigset_active) ? run_with_sigset(vcpu) : vmm_arch_vcpu_run(vcpu);
 }
 
 static noinline long other_vcpu_ioctl(struct vmm_vcpu *vcpu, unsigned int nr, unsigned long arg)

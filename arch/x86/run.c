@@ -28,13 +28,11 @@
 #include <vmm/x86.h>
 
 /*
- * What makes a vCPU leave the loop. Not TIF_NOTIFY_RESUME, whose work waits for the
- * next return to user mode: a signal that came while the kernel starts the system
- * call again would have its handler run and not end VMM_RUN.
+ * What makes a vCPU leave the loop or yield. Not TIF_NOTIFY_RESUME, whose work waits
+ * for the next return to user mode: to go there and have the kernel restart the system
+ * call loses a signal that comes in between, whose handler runs before the restart.
  */
-#define LEAVE_WORK	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
-/* And what makes it yield. */
-#define LOOP_WORK	(_TIF_NEED_RESCHED | LEAVE_WORK)
+#define LOOP_WORK	(_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
 
 /*
  * An EOI that user space's I/O APIC waits for is told before RUN ends for another
@@ -205,24 +203,8 @@ static __always_inline int handle_exit(struct vmm_vcpu *vcpu)
 	return r;
 }
 
-/*
- * Task work, CPU time limits, memory.high, rseq and NUMA balancing act on the way back
- * to user mode, and a module cannot call them. So there it goes; where that is all,
- * the ioctl is restarted and user space does not see it, see virt/vcpu.c.
- */
-static int interrupted(struct vmm_vcpu *vcpu)
-{
-	if (task_sigpending(current)) {
-		vcpu->arch.stat.signal_exits++;
-		return -EINTR;
-	}
-	return -ERESTARTNOHAND;
-}
-
-/* -EINTR: see interrupted(). */
 static int run_loop(struct vmm_vcpu *vcpu)
 {
-	unsigned long flags;
 	int r;
 
 	for (;;) {
@@ -241,9 +223,8 @@ static int run_loop(struct vmm_vcpu *vcpu)
 			vcpu->arch.stat.request_irq_exits++;
 			return VMM_TO_USER;
 		}
-		flags = read_thread_flags();
-		if (unlikely(flags & LOOP_WORK)) {
-			if (flags & LEAVE_WORK)
+		if (unlikely(read_thread_flags() & LOOP_WORK)) {
+			if (signal_pending(current))
 				return report_eoi(vcpu) ? VMM_TO_USER : -EINTR;
 			cond_resched();
 		}
@@ -317,7 +298,7 @@ static int run_loaded(struct vmm_vcpu *vcpu)
 	if (unlikely(r == -EINTR || r == -EAGAIN)) {
 		run->exit_reason = VMM_EXIT_INTR;
 		if (r == -EINTR)
-			r = interrupted(vcpu);
+			vcpu->arch.stat.signal_exits++;
 	}
 	return r;
 }
@@ -328,9 +309,9 @@ static int run_loaded(struct vmm_vcpu *vcpu)
  *
  * Context: vcpu->mutex held; sleeps. Return: 0 with run->exit_reason filled in;
  * -EINTR (a signal, exit_reason is INTR; or immediate_exit, it is as it was), -EAGAIN
- * (an INIT or SIPI reached a vCPU that was not initialized; INTR), -ERESTARTNOHAND (the
- * thread has to go to user mode), -EFAULT (the host mapping forbids an access of the
- * guest), -ENOMEM, -EIO (the VM is dead), -EINVAL (run page fields).
+ * (an INIT or SIPI reached a vCPU that was not initialized; INTR), -EFAULT (the host
+ * mapping forbids an access of the guest), -ENOMEM, -EIO (the VM is dead), -EINVAL
+ * (run page fields).
  */
 int vmm_arch_vcpu_run(struct vmm_vcpu *vcpu)
 {

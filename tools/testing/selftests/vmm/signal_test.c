@@ -232,10 +232,10 @@ static void *get_regs_thread(void *arg)
 }
 
 /*
- * Another thread's ioctl on a vCPU that runs does its work while the guest stands
- * still: after the run, or where the kernel interrupts it to do work of its own.
+ * Another thread's ioctl on a vCPU that runs waits for the end of VMM_RUN, and does
+ * its work while the guest stands still.
  */
-KTAP_TEST(other_ioctls_beside_the_run)
+KTAP_TEST(other_ioctls_wait_for_the_run)
 {
 	struct vcpu *vcpu = vcpu_start(MODE_LONG, count_in_rcx);
 	volatile uint64_t *count = vm_gpa(vcpu->vm, GUEST_DATA);
@@ -252,6 +252,7 @@ KTAP_TEST(other_ioctls_beside_the_run)
 			usleep(1000);
 		CHECK_EQ(pthread_create(&reader, NULL, get_regs_thread, vcpu), 0);
 		usleep(5000);
+		CHECK_EQ(pthread_tryjoin_np(reader, &result), EBUSY);
 		CHECK_EQ(pthread_kill(runner, SIGUSR1), 0);
 		CHECK_EQ(pthread_join(runner, &result), 0);
 		CHECK_EQ((long)result, EINTR);
