@@ -98,6 +98,7 @@ KTAP_TEST(tss_and_identity_map_address)
 	CHECK_OK(ioctl(vm->fd, VMM_SET_TSS_ADDR, 0xfffbd000UL));
 	CHECK_ERR(ioctl(vm->fd, VMM_SET_TSS_ADDR, 0xfffffffffUL), EINVAL);
 	CHECK_ERR(ioctl(vm->fd, VMM_SET_TSS_ADDR, 0xffffe000UL), EINVAL);
+	CHECK_EQ(ioctl(vm->fd, VMM_CHECK_EXTENSION, VMM_CAP_MMU_SHADOW_CACHE_CONTROL), 1);
 	CHECK_OK(ioctl(vm->fd, VMM_SET_NR_MMU_PAGES, 64UL));
 	CHECK_ERR(ioctl(vm->fd, VMM_SET_NR_MMU_PAGES, 63UL), EINVAL);
 	addr = 0xfffbc000;
